@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use protocol::client::assertion;
 use protocol::refusal::{No, Refusal};
 use protocol::secret::Secret;
 use protocol::wire::{Basic, Param, Params};
@@ -19,12 +20,23 @@ pub(crate) fn client(auth: Auth, headers: &HeaderMap, params: &mut Params) -> Re
     if !auth.params {
         params.take(Param::ClientSecret);
     }
+    if !auth.assertion {
+        params.take(Param::ClientAssertion);
+        params.take(Param::ClientAssertionType);
+    }
+    // RFC 7521 §4.2: the client is "identified by the subject within the assertion", and may leave out its client_id.
+    if params.value(Param::ClientId).is_none()
+        && let Some(client_id) = params.value(Param::ClientAssertion).and_then(assertion::claimed_client)
+    {
+        let _ = params.push(Param::ClientId, client_id);
+    }
     let Some(value) = only_value(headers)? else { return Ok(()) };
     let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
     if !auth.basic {
         // RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request." This includes a
         // header that the endpoint does not read.
-        let is_second = scheme.eq_ignore_ascii_case("Basic") && params.value(Param::ClientSecret).is_some();
+        let is_sent = [Param::ClientSecret, Param::ClientAssertion].into_iter().any(|own| params.value(own).is_some());
+        let is_second = scheme.eq_ignore_ascii_case("Basic") && is_sent;
         return if is_second { Err(No::ClientAuthTwice.into()) } else { Ok(()) };
     }
     // RFC 6749 §5.2, of invalid_client: "unsupported authentication method".
@@ -167,6 +179,23 @@ mod tests {
         assert_eq!(header_alone.read(&params, Endpoint::Token), "no: ParameterMissing client_id\n");
         let basic = loaded("x", &text("basic"));
         assert_eq!(ask.read(&basic, Endpoint::Token), "no: ClientSecretMissing\n");
+    }
+
+    /// An assertion of `web` without a signature that counts: {"alg":"ES256"}, {"iss":"web","sub":"web","jti":"j"}.
+    const ASSERTION: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJ3ZWIiLCJzdWIiOiJ3ZWIiLCJqdGkiOiJqIn0.AA";
+
+    #[test]
+    fn an_assertion_says_whose_it_is_and_is_read_only_where_it_is_listed_rfc_7521_4_2() {
+        let body = format!("grant_type=client_credentials&client_assertion={ASSERTION}&client_assertion_type=t");
+        let read = Ask::form(&body).read(&standard(), Endpoint::Token);
+        assert!(read.contains("client_id = web\n") && read.contains("client_assertion = eyJ"), "{read}");
+        let named = Ask::form(&format!("{body}&client_id=other")).read(&standard(), Endpoint::Token);
+        assert!(named.contains("client_id = other\n"), "{named}");
+        let broken = Ask::form("grant_type=client_credentials&client_assertion=x").read(&standard(), Endpoint::Token);
+        assert!(!broken.contains("client_id"), "{broken}");
+        let text = "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\nauth = [\"params\"]\n";
+        let body = body.replace("client_credentials", "authorization_code");
+        assert_eq!(Ask::form(&body).read(&loaded("x", text), Endpoint::Token), "no: ClientMissing\n");
     }
 
     #[test]

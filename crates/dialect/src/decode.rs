@@ -204,7 +204,10 @@ fn media_type(headers: &HeaderMap) -> &str {
 fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
     for param in &address.need {
         let is_there = match param {
-            Param::ClientId | Param::ClientSecret => params.value(*param).is_some() || params.basic.is_some(),
+            Param::ClientId | Param::ClientSecret => {
+                [*param, Param::ClientAssertion].into_iter().any(|own| params.value(own).is_some())
+                    || params.basic.is_some()
+            }
             _ => params.value(*param).is_some(),
         };
         if !is_there {
@@ -215,7 +218,8 @@ fn check_need(address: &Address, params: &mut Params) -> Result<(), Refusal> {
             params.fault.get_or_insert(missing);
         }
     }
-    let is_client_silent = params.basic.is_none() && params.value(Param::ClientSecret).is_none();
+    let is_sent = |param| params.value(param).is_some();
+    let is_client_silent = params.basic.is_none() && !is_sent(Param::ClientSecret) && !is_sent(Param::ClientAssertion);
     let auth = address.auth;
     if address.endpoint.row().takes_client && is_client_silent && !auth.none && !auth.anybody {
         let no = if params.value(Param::ClientId).is_some() { No::ClientSecretMissing } else { No::ClientMissing };

@@ -77,6 +77,7 @@ mod tests {
             scope        phone: See your telephone number
             scope        offline_access: Stay connected when you are not there
             endpoint     authorize: GET POST /oauth/authorize
+            endpoint     par: POST /oauth/par
             endpoint     token: POST /oauth/token
             endpoint     introspect: POST /oauth/introspect
             endpoint     revoke: POST /oauth/revoke

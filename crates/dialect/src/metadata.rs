@@ -2,7 +2,7 @@
 
 use protocol::authorize::PROMPTS;
 use protocol::endpoint::{self, Endpoint};
-use protocol::jose::Algorithm;
+use protocol::jose::{Algorithm, MAC_ALGORITHM};
 use protocol::model::{AuthMethod, GrantType};
 use protocol::openid::{Claim, LEVELS, id_token};
 use protocol::policy::Policy;
@@ -44,8 +44,22 @@ impl Dialect {
         put("grant_types_supported", words.collect());
         for row in endpoint::TABLE {
             if let (Some(name), Some(at)) = (row.metadata_auth, self.at(row.endpoint)) {
-                put(name, json!(methods(self.address(at).auth)));
+                let auth = self.address(at).auth;
+                put(name, json!(methods(auth)));
+                // RFC 8414 §2: "This metadata entry MUST be present if either of these authentication methods are specified […].
+                // The value "none" MUST NOT be used."
+                if auth.assertion {
+                    let signatures = Algorithm::ALL.iter().map(|own| own.as_str());
+                    let algorithms: Vec<&str> = signatures.chain([MAC_ALGORITHM]).collect();
+                    put(&name.replace("_methods_supported", "_signing_alg_values_supported"), json!(algorithms));
+                }
             }
+        }
+        if self.at(Endpoint::Par).is_some() {
+            let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|own| own.as_str()).collect();
+            put("request_parameter_supported", json!(true));
+            put("request_uri_parameter_supported", json!(false));
+            put("request_object_signing_alg_values_supported", json!(algorithms));
         }
         if has(GrantType::AuthorizationCode) {
             put("code_challenge_methods_supported", json!(["S256"]));
@@ -81,6 +95,8 @@ fn methods(auth: Auth) -> Vec<&'static str> {
     let ways = [
         (auth.basic, AuthMethod::ClientSecretBasic),
         (auth.params, AuthMethod::ClientSecretPost),
+        (auth.assertion, AuthMethod::ClientSecretJwt),
+        (auth.assertion, AuthMethod::PrivateKeyJwt),
         (auth.none || auth.anybody, AuthMethod::None),
     ];
     ways.iter().filter(|(is_open, _)| *is_open).map(|(_, method)| method.as_str()).collect()
@@ -90,7 +106,7 @@ fn methods(auth: Auth) -> Vec<&'static str> {
 mod tests {
     use crate::route::{Dialects, Route};
     use crate::sample::{loaded, standard, standard_with};
-    use expect_test::expect;
+    use expect_test::{expect, expect_file};
     use protocol::endpoint::Endpoint;
 
     #[test]
@@ -99,113 +115,8 @@ mod tests {
         let dialects = Dialects::new(issuer, vec![standard()], &[]).unwrap();
         let dialect = dialects.named("standard").unwrap();
         let document = dialect.metadata(&dialect.policy(issuer));
-        expect![[r#"
-            {
-              "issuer": "https://auth.example",
-              "authorization_endpoint": "https://auth.example/oauth/authorize",
-              "token_endpoint": "https://auth.example/oauth/token",
-              "introspection_endpoint": "https://auth.example/oauth/introspect",
-              "revocation_endpoint": "https://auth.example/oauth/revoke",
-              "userinfo_endpoint": "https://auth.example/oauth/userinfo",
-              "jwks_uri": "https://auth.example/oauth/jwks",
-              "scopes_supported": [
-                "openid",
-                "profile",
-                "email",
-                "address",
-                "phone",
-                "offline_access"
-              ],
-              "response_types_supported": [
-                "code"
-              ],
-              "response_modes_supported": [
-                "query",
-                "form_post"
-              ],
-              "grant_types_supported": [
-                "authorization_code",
-                "refresh_token",
-                "client_credentials"
-              ],
-              "token_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "none"
-              ],
-              "introspection_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post"
-              ],
-              "revocation_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "none"
-              ],
-              "code_challenge_methods_supported": [
-                "S256"
-              ],
-              "authorization_response_iss_parameter_supported": true,
-              "subject_types_supported": [
-                "public"
-              ],
-              "id_token_signing_alg_values_supported": [
-                "RS256",
-                "PS256",
-                "ES256",
-                "EdDSA"
-              ],
-              "acr_values_supported": [
-                "urn:grantry:acr:1fa",
-                "urn:grantry:acr:2fa"
-              ],
-              "claim_types_supported": [
-                "normal"
-              ],
-              "claims_supported": [
-                "iss",
-                "sub",
-                "aud",
-                "exp",
-                "iat",
-                "auth_time",
-                "nonce",
-                "acr",
-                "amr",
-                "azp",
-                "at_hash",
-                "sid",
-                "name",
-                "family_name",
-                "given_name",
-                "middle_name",
-                "nickname",
-                "preferred_username",
-                "profile",
-                "picture",
-                "website",
-                "gender",
-                "birthdate",
-                "zoneinfo",
-                "locale",
-                "updated_at",
-                "email",
-                "email_verified",
-                "address",
-                "phone_number",
-                "phone_number_verified"
-              ],
-              "claims_parameter_supported": true,
-              "prompt_values_supported": [
-                "none",
-                "login",
-                "select_account",
-                "consent"
-              ],
-              "request_parameter_supported": false,
-              "request_uri_parameter_supported": false
-            }"#]]
-        .assert_eq(&serde_json::to_string_pretty(&document).unwrap());
+        let told = serde_json::to_string_pretty(&document).unwrap() + "\n";
+        expect_file!["metadata/standard.json"].assert_eq(&told);
     }
 
     #[test]

@@ -118,6 +118,8 @@ pub(crate) struct Auth {
     pub(crate) params: bool,
     pub(crate) none: bool,
     pub(crate) anybody: bool,
+    /// Assertions: `client_secret_jwt` and `private_key_jwt`.
+    pub(crate) assertion: bool,
 }
 
 /// The surface's words for a grant, and its own reply and token spelling.
@@ -332,6 +334,8 @@ impl Dialect {
                 pkce: self.client.pkce,
             },
             is_pkce_waivable: self.client.is_pkce_waivable,
+            assertion_endpoints: self.assertion_endpoints(),
+            is_par_offered: self.at(Endpoint::Par).is_some(),
             is_iss_sent: self.is_iss_sent(),
             is_implicit_in_query: self.is_implicit_in_query(),
             is_user_in_introspection: self.is_user_in_introspection(),
@@ -341,6 +345,12 @@ impl Dialect {
             otp_digits: self.screen.otp_digits,
             ..Policy::standard(issuer)
         }
+    }
+
+    /// Returns the URLs of the endpoints at which clients authenticate by assertions.
+    fn assertion_endpoints(&self) -> Vec<String> {
+        let takes = |own: &&Address| own.endpoint.row().takes_client && own.auth.assertion;
+        self.addresses.iter().filter(takes).map(|own| format!("{}{}", self.base_url, own.path)).collect()
     }
 
     /// Returns the grants whose tokens have a spelling of their own.

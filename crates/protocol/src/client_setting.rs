@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::client::registration::{self, Asked, Asker};
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, KeySet};
 use crate::model::Introspection;
-use crate::model::{AuthMethod, Client, ClientKind, GrantType, Pkce, RefreshMode};
+use crate::model::{AssertionAudience, AuthMethod, Client, ClientKind, GrantType, Pkce, RefreshMode};
 use crate::names;
 use crate::redirect::{self, REDIRECT_URI_BYTES_MAX};
 use crate::refusal::{No, Refusal};
@@ -57,6 +57,8 @@ pub struct Row {
 pub enum Form {
     /// A text.
     Text,
+    /// A JSON document, which a command reads from a file.
+    Document,
     /// Several texts.
     Texts,
     /// One of these words, each with a sentence that explains it.
@@ -111,7 +113,7 @@ pub type Help = (usize, &'static str);
 /// A proposed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Given {
-    /// The value of a [`Form::Text`] or [`Form::Word`].
+    /// The value of a [`Form::Text`], [`Form::Document`] or [`Form::Word`].
     Text(String),
     /// The values of a [`Form::Texts`], [`Form::Words`] or [`Form::Grants`].
     Texts(Vec<String>),
@@ -440,6 +442,8 @@ settings! {
             ("none", "It proves nothing: public clients"),
             ("client_secret_basic", "In the Authorization header"),
             ("client_secret_post", "In the request body"),
+            ("private_key_jwt", "By an assertion that it signs with its private key"),
+            ("client_secret_jwt", "By an assertion that it signs with its secret (HS256)"),
         ]),
         option: Some(CommandOption {
             flag: "auth-method",
@@ -448,8 +452,72 @@ settings! {
             set: Some((11, "All ways in which it proves who it is: they take the place of those so far. Repeatable")),
         }),
         read: |client| json!(client.auth_methods.iter().map(|method| method.as_str()).collect::<Vec<_>>()),
+        write: |client, given, asked| {
+            let methods = auth_methods(texts(Setting::AuthMethods, given)?, client.kind)?;
+            let is_offered = !asked.policy.assertion_endpoints.is_empty();
+            if let Some(method) = methods.iter().find(|own| own.is_by_assertion() && !is_offered) {
+                return Err(Fault::with(Setting::AuthMethods, No::AuthMethodNotOffered, method.as_str()));
+            }
+            if !methods.contains(&AuthMethod::ClientSecretJwt) {
+                client.sealed_secrets.clear();
+            }
+            client.auth_methods = methods;
+            Ok(())
+        },
+    }
+    Jwks {
+        name: "jwks",
+        metadata: Some("jwks"),
+        form: Form::Document,
+        option: Some(CommandOption {
+            flag: "jwks-file",
+            value: "FILE",
+            add: (21, "Its public keys: a file with a JWK Set (RFC 7517)"),
+            set: Some((19, "Its public keys: a file with a JWK Set (RFC 7517). They take the place of --jwks-uri; an empty text takes them away")),
+        }),
+        read: |client| client.jwks.clone().unwrap_or_default(),
         write: |client, given, _| {
-            client.auth_methods = auth_methods(texts(Setting::AuthMethods, given)?, client.kind)?;
+            client.jwks = jwks(text(Setting::Jwks, given)?)?;
+            if client.jwks.is_some() {
+                client.jwks_uri = None;
+            }
+            Ok(())
+        },
+    }
+    JwksUri {
+        name: "jwks_uri",
+        metadata: Some("jwks_uri"),
+        option: Some(CommandOption {
+            flag: "jwks-uri",
+            value: "URL",
+            add: (22, "The https URL at which it publishes its public keys (JWK Set)"),
+            set: Some((20, "The https URL at which it publishes its public keys. It takes the place of --jwks-file; an empty text takes it away")),
+        }),
+        read: |client| json!(client.jwks_uri),
+        write: |client, given, _| {
+            client.jwks_uri = web_page(Setting::JwksUri, given, No::KeysUriMalformed)?;
+            if client.jwks_uri.is_some() {
+                client.jwks = None;
+            }
+            Ok(())
+        },
+    }
+    AssertionAudience {
+        name: "assertion_audience",
+        form: Form::Word(&[
+            ("issuer", "The issuer"),
+            ("endpoint", "The issuer, or the URL of an endpoint, as older libraries name it"),
+        ]),
+        option: Some(CommandOption {
+            flag: "assertion-audience",
+            value: "WORD",
+            add: (23, "What its assertions may name as their audience (aud) [default: issuer]"),
+            set: Some((21, "What its assertions may name as their audience (aud)")),
+        }),
+        read: |client| json!(client.assertion_audience.as_str()),
+        write: |client, given, _| {
+            let word = AssertionAudience::from_name(text(Setting::AssertionAudience, given)?);
+            client.assertion_audience = word.ok_or(malformed(Setting::AssertionAudience))?;
             Ok(())
         },
     }
@@ -559,6 +627,46 @@ settings! {
                 return Err(Fault::new(Setting::Pkce, No::PkceNotOptional));
             }
             client.pkce = wish;
+            Ok(())
+        },
+    }
+    RequirePar {
+        name: "require_par",
+        metadata: Some("require_pushed_authorization_requests"),
+        form: Form::Flag,
+        option: Some(CommandOption {
+            flag: "require-par",
+            value: "YES_OR_NO",
+            add: (20, "It must push its authorization requests (RFC 9126): a request that a browser brings is refused"),
+            set: Some((18, "It must push its authorization requests (RFC 9126)")),
+        }),
+        read: |client| json!(client.is_par_required),
+        write: |client, given, asked| {
+            let is_required = flag(Setting::RequirePar, given)?;
+            if is_required && !asked.policy.is_par_offered {
+                return Err(Fault::new(Setting::RequirePar, No::ParNotOffered));
+            }
+            client.is_par_required = is_required;
+            Ok(())
+        },
+    }
+    RequireSignedRequest {
+        name: "require_signed_request_object",
+        metadata: Some("require_signed_request_object"),
+        form: Form::Flag,
+        option: Some(CommandOption {
+            flag: "require-signed-request",
+            value: "YES_OR_NO",
+            add: (24, "It must sign its authorization requests (RFC 9101)"),
+            set: Some((22, "It must sign its authorization requests (RFC 9101)")),
+        }),
+        read: |client| json!(client.is_signature_required),
+        write: |client, given, asked| {
+            let is_required = flag(Setting::RequireSignedRequest, given)?;
+            if is_required && !asked.policy.is_par_offered {
+                return Err(Fault::new(Setting::RequireSignedRequest, No::ParNotOffered));
+            }
+            client.is_signature_required = is_required;
             Ok(())
         },
     }
@@ -699,6 +807,10 @@ const ACCOUNTS_API: &str = "Let it use the accounts API (/api/accounts): it may 
 
 /// The dialect whose clients can use the accounts API, which belongs to no surface.
 const ACCOUNTS_DIALECT: &str = "standard";
+/// Maximum size of the public keys of a client, in bytes.
+const JWKS_BYTES_MAX: usize = 16 * 1024;
+/// The members of a key that are private: RFC 7518 §6.2.2, §6.3.2 and §6.4.1, and RFC 8037 §2.
+const PRIVATE_MEMBERS: &[&str] = &["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 /// Maximum length of the URL of a logo or a page in bytes, as for a redirect URI.
 const WEB_ADDRESS_BYTES_MAX: usize = REDIRECT_URI_BYTES_MAX;
 
@@ -764,6 +876,45 @@ fn is_web_address(uri: &str) -> bool {
         && url::Url::parse(uri).is_ok_and(|url| url.has_host() && url.username().is_empty() && url.password().is_none())
 }
 
+/// Checks the public keys of a client. An empty text stands for none.
+fn jwks(json: &str) -> Result<Option<Value>, Fault> {
+    let refused = |why: &str| Err(Fault::with(Setting::Jwks, No::KeysMalformed, why));
+    if json.trim().is_empty() {
+        return Ok(None);
+    }
+    if json.len() > JWKS_BYTES_MAX {
+        return refused("more than 16384 bytes");
+    }
+    let keys = match KeySet::parse(json.as_bytes()) {
+        Ok(keys) => keys,
+        Err(why) => return refused(why),
+    };
+    let document: Value = serde_json::from_str(json).map_err(|_| malformed(Setting::Jwks))?;
+    let written = document["keys"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if written.iter().any(|key| PRIVATE_MEMBERS.iter().any(|name| key.get(name).is_some())) {
+        return refused("a key is private. Register the public part alone");
+    }
+    if keys.is_empty() {
+        return refused("no key can be used. Register a key for RS256, PS256, ES256 or EdDSA");
+    }
+    Ok(Some(document))
+}
+
+/// Returns the fault of a client whose authentication needs public keys that it does not have, or that has two sets of them.
+pub(crate) fn keys_fault(client: &Client, proposal: &Proposal) -> Option<Fault> {
+    let is_given = |setting| match proposal.get(setting) {
+        Some(Given::Text(text)) => !text.trim().is_empty(),
+        _ => false,
+    };
+    // RFC 7591 §2: "The "jwks_uri" and "jwks" parameters MUST NOT both be present in the same request or response."
+    if is_given(Setting::Jwks) && is_given(Setting::JwksUri) {
+        return Some(Fault::new(Setting::JwksUri, No::KeysTwice));
+    }
+    let has_keys = client.jwks.is_some() || client.jwks_uri.is_some();
+    let is_lacking = client.auth_methods.contains(&AuthMethod::PrivateKeyJwt) && !has_keys;
+    is_lacking.then(|| Fault::new(Setting::AuthMethods, No::KeysMissing))
+}
+
 fn auth_methods(words: &[String], kind: ClientKind) -> Result<Vec<AuthMethod>, Fault> {
     let no = |no| Err(Fault::new(Setting::AuthMethods, no));
     let mut methods = Vec::new();
@@ -773,6 +924,8 @@ fn auth_methods(words: &[String], kind: ClientKind) -> Result<Vec<AuthMethod>, F
             methods.push(method);
         }
     }
+    // As the row keeps them.
+    methods.sort_by_key(|own| own.is_by_assertion());
     match kind {
         ClientKind::Public if methods.iter().any(|method| *method != AuthMethod::None) => {
             no(No::AuthMethodOfPublicClient)

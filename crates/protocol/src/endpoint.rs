@@ -8,6 +8,8 @@ use crate::wire::Param;
 pub enum Endpoint {
     /// The authorization endpoint, RFC 6749 §3.1.
     Authorize,
+    /// The endpoint for pushed authorization requests, RFC 9126.
+    Par,
     /// The token endpoint, RFC 6749 §3.2.
     Token,
     /// The introspection endpoint, RFC 7662.
@@ -71,13 +73,21 @@ const AUTHORIZE: &[Param] = &[
     P::Nonce,
     P::Claims,
     P::IdTokenHint,
+    P::Request,
+    P::RequestUri,
 ];
+
+/// Parameters of a pushed authorization request: those of an authorization request, and the client's credentials.
+const PAR: &[Param] = PAR_PARAMS.0.split_at(PAR_PARAMS.1).0;
+
+const PAR_PARAMS: &(AllParams, usize) =
+    &with(with(NO_PARAMS, AUTHORIZE), &[P::ClientSecret, P::ClientAssertion, P::ClientAssertionType]);
 
 /// Parameters of the token request: those of the client and those of every grant type, each once.
 const TOKEN: &[Param] = TOKEN_PARAMS.0.split_at(TOKEN_PARAMS.1).0;
 
 const TOKEN_PARAMS: &(AllParams, usize) = &{
-    let mut list = with(([P::GrantType; Param::ALL.len()], 0), &[P::GrantType, P::ClientId, P::ClientSecret]);
+    let mut list = with(NO_PARAMS, &[P::GrantType, P::ClientId, P::ClientSecret]);
     let mut at = 0;
     while at < GrantType::ALL.len() {
         let row = GrantType::ALL[at].row();
@@ -89,6 +99,9 @@ const TOKEN_PARAMS: &(AllParams, usize) = &{
 
 /// Room for every parameter.
 type AllParams = [Param; Param::ALL.len()];
+
+/// An empty list with room for every parameter.
+const NO_PARAMS: (AllParams, usize) = ([P::GrantType; Param::ALL.len()], 0);
 
 /// Adds the parameters that are not among the first `count` of the list, and returns the list with its new count.
 const fn with((mut list, mut count): (AllParams, usize), more: &[Param]) -> (AllParams, usize) {
@@ -125,6 +138,20 @@ pub const TABLE: &[Row] = &[
         metadata_auth: None,
         rfc: "RFC 6749 §3.1",
         sentence: "A browser asks on behalf of an application; the user signs in and allows or denies.",
+    },
+    Row {
+        endpoint: Endpoint::Par,
+        name: "par",
+        methods: &["POST"],
+        params: PAR,
+        takes_bearer: false,
+        takes_client: true,
+        replies: &["par"],
+        metadata: Some("pushed_authorization_request_endpoint"),
+        // RFC 9126 §5 has no member for it: clients authenticate as at the token endpoint.
+        metadata_auth: None,
+        rfc: "RFC 9126 §2",
+        sentence: "An application leaves its authorization request here, and gets a reference that the browser brings.",
     },
     Row {
         endpoint: Endpoint::Token,
@@ -258,6 +285,7 @@ mod tests {
     fn every_endpoint_has_its_row() {
         for endpoint in [
             Endpoint::Authorize,
+            Endpoint::Par,
             Endpoint::Token,
             Endpoint::Introspect,
             Endpoint::Revoke,

@@ -53,6 +53,10 @@ pub struct Policy {
     pub is_personal_offered: bool,
     /// True if a client may be registered for optional PKCE. Public clients that receive codes always need PKCE.
     pub is_pkce_waivable: bool,
+    /// The URLs of the endpoints at which clients authenticate by assertions. Empty if no endpoint takes assertions.
+    pub assertion_endpoints: Vec<String>,
+    /// True if clients can push authorization requests, RFC 9126.
+    pub is_par_offered: bool,
     /// True if authorization responses name the issuer, RFC 9207.
     pub is_iss_sent: bool,
     /// True if the implicit grant returns access tokens in the query of the redirect. This waives RFC 6749 §4.2.2,
@@ -313,6 +317,8 @@ impl Policy {
             personal: TokenPolicy::new(Alphabet::Url, None),
             is_personal_offered: true,
             is_pkce_waivable: true,
+            assertion_endpoints: Vec::new(),
+            is_par_offered: true,
             is_iss_sent: true,
             is_implicit_in_query: false,
             is_password_taken: false,

@@ -29,6 +29,10 @@ names! {
         UnsupportedGrantType = "unsupported_grant_type",
         /// RFC 6749 §4.1.2.1
         UnsupportedResponseType = "unsupported_response_type",
+        /// OpenID Connect Core §3.1.2.6
+        InvalidRequestUri = "invalid_request_uri",
+        /// RFC 9101 §7
+        InvalidRequestObject = "invalid_request_object",
         /// RFC 6749 §5.2
         InvalidScope = "invalid_scope",
         /// RFC 8707 §2
@@ -133,6 +137,21 @@ refusals! {
     ClientInQuery, InvalidClient, "RFC 6749 §2.3.1", "Client authentication is required.", "The client credentials were sent in the query of the URL, where the endpoint does not read them.", "Client authentication is required. The client credentials are in the query of the URL, where this endpoint does not read them. Send them in the Authorization header or in the request body.";
     ClientIdsDiffer, InvalidRequest, "RFC 6749 §2.3", "The client ID in the Authorization header and the client_id in the request body differ.", "Two names of the client in one request.", "The client ID in the Authorization header and the client_id in the request body differ. Send the same client ID in both places, or leave client_id out.";
     ClientAuthTwice, InvalidRequest, "RFC 6749 §2.3", "Client credentials were sent by more than one method.", "Credentials in the header and in the body.", "Client credentials were sent both in the Authorization header and in the request body. Send them in one of the two.";
+    ClientAssertionTypeUnknown, InvalidClient, "RFC 7521 §4.2", "The client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.", "An assertion of a kind that this server does not read.";
+    ClientAssertionMalformed, InvalidClient, "RFC 7523 §3", "The client_assertion is malformed.", "The assertion is no signed JWT, or lacks a claim, or its issuer is not its subject.", "The client_assertion is malformed. Send a signed JWT with the claims iss, sub, aud, exp and jti, of which iss and sub are the client_id.";
+    ClientAssertionAlgorithm, InvalidClient, "RFC 7518 §3.1", "The client_assertion is signed by an algorithm that is not supported.", "An algorithm such as none, HS512 or ES384.", "The client_assertion is signed by an algorithm that is not supported. Supported: RS256, PS256, ES256, EdDSA, HS256.";
+    ClientAssertionOfOther, InvalidClient, "RFC 7521 §4.2", "The client_id is not the subject of the client_assertion.", "Two names of the client in one request.", "The client_id is not the subject (sub) of the client_assertion. Send the same client ID in both places, or leave client_id out.";
+    ClientAssertionBesideSecret, InvalidRequest, "RFC 6749 §2.3", "Client credentials were sent by more than one method.", "An assertion beside a client secret.", "A client_assertion and a client secret were sent. Send one of the two.";
+    ClientAssertionForOther, InvalidClient, "RFC 7523 §3", "The client_assertion is for another audience.", "The audience of the assertion is not this server, or not this server alone.", "The client_assertion is for another audience. Its claim aud must be the issuer[, {choices},] and nothing else.";
+    ClientAssertionForEndpoint, InvalidClient, "RFC 7523 §3", "The client_assertion is for an endpoint, and this client is registered for the issuer.", "The assertion was right, but its audience is the URL of an endpoint, which the setting `assertion_audience` of the client does not allow.", "The client_assertion is for an endpoint, and this client is registered to name the issuer. Its claim aud must be the issuer[, {choices}].";
+    ClientAssertionExpired, InvalidClient, "RFC 7523 §3", "The client_assertion has expired.", "The time in `exp` has passed, or `iat` is more than an hour ago.", "The client_assertion has expired. Make a new one for each request, and check the clock of the client.";
+    ClientAssertionEarly, InvalidClient, "RFC 7523 §3", "The client_assertion is not valid yet.", "The time in `nbf` or `iat` is in the future.", "The client_assertion is not valid yet, by its claims nbf and iat. Check the clock of the client.";
+    ClientAssertionTooLong, InvalidClient, "RFC 7523 §3", "The client_assertion is valid for too long.", "The time in `exp` is more than an hour away.", "The client_assertion is valid for too long. Set exp to at most 3600 seconds from now; 60 are enough.";
+    ClientAssertionForged, InvalidClient, "RFC 7523 §3", "Client authentication failed.", "No key or secret of the client made the signature of the assertion.";
+    ClientKeyUnknown, InvalidClient, "RFC 7523 §3", "Client authentication failed.", "The client has no key with the `kid` and the algorithm of the assertion.";
+    ClientKeysUnavailable, InvalidClient, "RFC 7523 §3", "Client authentication failed.", "The public keys of the client cannot be fetched from its `jwks_uri`, or it has none.";
+    ClientSecretNotKept, InvalidClient, "OpenID Connect Core §9", "Client authentication failed.", "The client signs with its secret, but all its secrets are older than its registration for client_secret_jwt. Give it a new one by `grantry client rotate-secret`.";
+    ClientAssertionReplayed, InvalidClient, "OpenID Connect Core §9", "The client_assertion was used before.", "The `jti` of the assertion is that of an earlier one.", "The client_assertion was used before. Make a new one, with a new jti, for each request.";
     ClientNotConfidential, InvalidClient, "RFC 7662 §2.1", "Client authentication failed.", "A public client asked what only a confidential one may.";
     GrantTypeUnknown, UnsupportedGrantType, "RFC 6749 §5.2", "This grant_type is not supported.", "The surface does not offer the grant.", "The grant_type[ {value}] is not supported here[. Supported: {choices}].";
     GrantTypeNotAllowed, UnauthorizedClient, "RFC 6749 §5.2", "This client may not use this grant_type.", "The client is not registered for the grant.", "This client may not use the grant_type[ {value}][. It may use: {choices}]. The registration of the client has to allow it.";
@@ -195,6 +214,17 @@ refusals! {
     TokenScopeTooSmall, InsufficientScope, "RFC 6750 §3.1", "The access token does not have the scope that this address requires.", "The scope is too small.";
     RedirectUriMissing, InvalidRequest, "RFC 6749 §3.1.2.3", "The parameter redirect_uri is missing.", "The client has not exactly one redirect URI and the request names none.", "The parameter redirect_uri is missing. It can be left out only by a client that has exactly one registered redirect URI.";
     RedirectUriUnregistered, InvalidRequest, "RFC 6749 §3.1.2.4", "The redirect_uri is not registered for this client.", "The redirect URI is, byte for byte, none of the client's.", "The redirect_uri[ {value}] is not registered for this client. Register it exactly as the request sends it, or send a registered one.";
+    RequestUriPushed, InvalidRequest, "RFC 9126 §2.1", "A pushed authorization request must not have the parameter {}.", "A client pushed a reference instead of a request.", "A pushed authorization request must not have the parameter {}. Send the parameters of the request themselves.";
+    RequestUriUnknown, InvalidRequestUri, "RFC 9126 §4", "The request_uri is unknown, expired or already used, or belongs to another client. Go back to the application and start again.", "A reference to a pushed authorization request that cannot be used: never issued, older than 90 seconds, of another client, or used.";
+    RequestNotPushed, InvalidRequest, "RFC 9126 §6", "This client must push its authorization requests.", "The client is registered with `require_par`, and the browser brought a request that was not pushed.", "This client must push its authorization requests: send the parameters to the pushed authorization request endpoint, and the request_uri that it returns to the authorization endpoint.";
+    RequestNotSigned, InvalidRequest, "RFC 9101 §10.5", "This client must sign its authorization requests.", "The client is registered with `require_signed_request_object`, and the request was not a signed object.", "This client must sign its authorization requests: send them as a signed JWT in the parameter request.";
+    RequestBesideRequestUri, InvalidRequest, "RFC 9101 §5", "The parameters request and request_uri exclude each other.", "An authorization request by value and by reference at once.", "The parameters request and request_uri exclude each other. Send one of them.";
+    RequestObjectMalformed, InvalidRequestObject, "RFC 9101 §4", "The request object is malformed.", "`request` is no signed JWT, or contains something that is no parameter.", "The request object is malformed. Send a signed JWT whose claims are the parameters of the request, without request and request_uri.";
+    RequestObjectAlgorithm, InvalidRequestObject, "RFC 9101 §6.2", "The request object is not signed by a supported algorithm.", "An algorithm such as none, HS256 or ES384.", "The request object is not signed by a supported algorithm. Supported: RS256, PS256, ES256, EdDSA.";
+    RequestObjectUntrusted, InvalidRequestObject, "RFC 9101 §6.2", "The signature of the request object cannot be verified with the keys of this client.", "The client has no keys, or they cannot be fetched, or none of them made the signature.";
+    RequestObjectOfOther, InvalidRequestObject, "RFC 9101 §6.3", "The request object is of another client.", "The client_id in the object is not the one beside it, or the issuer is not the client.", "The request object is of another client. Its claims client_id and iss must be the client_id of the request.";
+    RequestObjectForOther, InvalidRequestObject, "RFC 9101 §4", "The request object is for another audience.", "The audience of the object is not this server.", "The request object is for another audience. Its claim aud must be the issuer[, {choices}].";
+    RequestObjectExpired, InvalidRequestObject, "RFC 7519 §4.1.4", "The request object has expired or is not valid yet.", "The time in `exp` has passed, or that in `nbf` or `iat` is in the future.", "The request object has expired or is not valid yet. Make a new one, and check the clock of the client.";
     AuthorizeClientUnknown, UnknownClient, "RFC 6749 §4.1.2.1", "The client_id is unknown.", "An authorization request of an unknown or disabled client.", "There is no client with this client_id here. Check that the client_id is copied in full, and that the client is registered for this API.";
     ResponseTypeUnknown, UnsupportedResponseType, "RFC 6749 §4.1.2.1", "This response_type is not supported.", "The surface does not offer the response type.", "The response_type[ {value}] is not supported here[. Supported: {choices}].";
     ResponseTypeNotAllowed, UnauthorizedClient, "RFC 6749 §4.1.2.1", "This client may not use this response_type.", "The client is not registered for the grant behind the response type.", "This client may not use the response_type[ {value}][. It may use: {choices}]. The registration of the client has to allow it.";
@@ -290,6 +320,13 @@ refusals! {
     ScopeMalformed, InvalidScope, "RFC 6749 §3.3", "The word {value} cannot be a scope.", "A scope of a registration with characters that no scope has, or with too many words.";
     ScopeNotOffered, InvalidScope, "RFC 6749 §3.3", "This API has no scope {value}.", "A scope for a client or a personal token that its surface does not have.";
     ResourceMalformed, InvalidTarget, "RFC 8707 §2", "The resource {value} is no absolute URL without a fragment.", "A resource that a client cannot answer for.";
+    ParNotOffered, InvalidRequest, "RFC 9126 §6", "This API takes no pushed authorization requests, so an application cannot be required to push them.", "`require_par` of a client whose dialect has no endpoint for pushed authorization requests.";
+    AuthMethodNotOffered, InvalidRequest, "RFC 7523 §2.2", "This API takes no client assertions, so an application cannot authenticate by {value}.", "An authentication method by assertion, for a client whose dialect has no endpoint that takes assertions.";
+    KeysMalformed, InvalidRequest, "RFC 7517 §5", "The public keys are refused: {value}.", "`jwks` of a client that is no JWK Set, has a private key, or has no key that can be used.";
+    KeysUriMalformed, InvalidRequest, "RFC 7591 §2", "The URL of the public keys, {value}, is no https URL.", "`jwks_uri` of a client that is no https URL.";
+    KeysTwice, InvalidRequest, "RFC 7591 §2", "Public keys can be given by value or by URL, and not both.", "A client with `jwks` and `jwks_uri`.";
+    KeysMissing, InvalidRequest, "RFC 7591 §2", "An application that signs with its private key needs public keys, by value or by URL.", "`private_key_jwt` without `jwks` and `jwks_uri`.";
+    SecretTooShortToSign, InvalidRequest, "RFC 7518 §3.2", "A client secret that signs (client_secret_jwt) needs at least 32 bytes.", "An imported secret that is too short for HS256.";
     PkceNotOptional, InvalidRequest, "RFC 9700 §2.1.1", "PKCE cannot be optional here: public clients always need it, and some APIs ask it of all.", "A client was to be registered without PKCE where that is not allowed.";
     IntrospectionOfPublicClient, InvalidRequest, "RFC 7662 §2.1", "A public client cannot introspect tokens.", "A public client was to learn of every token.";
     AccountsApiOfPublicClient, InvalidRequest, "OWASP ASVS 5.0 V8.2", "A public client cannot use the accounts API.", "The accounts API was to be opened to a client without a secret.";
@@ -462,7 +499,9 @@ impl ErrorKind {
             | Self::InvalidScope
             | Self::InvalidTarget
             | Self::UnmetAuthenticationRequirements
-            | Self::UnsupportedTokenType => 400,
+            | Self::UnsupportedTokenType
+            | Self::InvalidRequestUri
+            | Self::InvalidRequestObject => 400,
         }
     }
 }

@@ -94,6 +94,7 @@ pub(crate) fn policy() -> Policy {
     for word in ["profile", "email", "links:read", "links:write", "admin"] {
         policy.scope.list.push((word.into(), format!("Sentence for {word}")));
     }
+    policy.assertion_endpoints = ["token", "par"].map(|name| format!("https://auth.example/oauth/{name}")).to_vec();
     policy.scope.implies = vec![("links:write".into(), Scope::of(["links:read"]))];
     policy.resources = vec!["https://api.example/".into(), "https://files.example/".into()];
     policy

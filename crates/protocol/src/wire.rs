@@ -75,6 +75,10 @@ names! {
         Claims = "claims",
         /// OpenID Connect Core §3.1.2.1
         IdTokenHint = "id_token_hint",
+        /// RFC 9101 §5.1
+        Request = "request",
+        /// RFC 9126 §2.2
+        RequestUri = "request_uri",
         /// RFC 6749 §4.1.3 and others
         GrantType = "grant_type",
         /// RFC 6749 §4.1.3
@@ -153,6 +157,8 @@ names! {
         Fields = "fields",
         /// The page that a hand-off sends the browser to
         RedirectUrl = "redirect_url",
+        /// RFC 9126 §2.2
+        RequestUri = "request_uri",
         /// Identifies the request in the logs
         RequestId = "request_id",
     }
@@ -163,6 +169,8 @@ names! {
     ReplyKind {
         /// A token response; RFC 6749 §5.1
         Token = "token",
+        /// A reference to a pushed authorization request; RFC 9126 §2.2
+        Par = "par",
         /// An authorization response with a code; RFC 6749 §4.1.2
         Code = "code",
         /// An authorization response with an access token; RFC 6749 §4.2.2
@@ -196,6 +204,7 @@ impl ReplyKind {
             Self::Token => {
                 &[F::AccessToken, F::RefreshToken, F::IdToken, F::ExpiresIn, F::ExpiresAt, F::Scope, F::User]
             }
+            Self::Par => &[F::RequestUri, F::ExpiresIn],
             Self::Code => &[F::Code, F::State, F::Iss],
             // RFC 6749 §4.2.2: "The authorization server MUST NOT issue a refresh token."
             Self::Implicit => {
@@ -276,7 +285,12 @@ impl std::fmt::Debug for Fields {
         let is_secret = |field| {
             matches!(
                 field,
-                Field::AccessToken | Field::RefreshToken | Field::IdToken | Field::Code | Field::RedirectUrl
+                Field::AccessToken
+                    | Field::RefreshToken
+                    | Field::IdToken
+                    | Field::Code
+                    | Field::RedirectUrl
+                    | Field::RequestUri
             )
         };
         f.debug_map()

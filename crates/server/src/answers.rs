@@ -142,6 +142,15 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
     match no {
         No::RedirectUriUnregistered => true,
         No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing | No::ClientInQuery => false,
+        No::ClientAssertionTypeUnknown
+        | No::ClientAssertionMalformed
+        | No::ClientAssertionAlgorithm
+        | No::ClientAssertionOfOther
+        | No::ClientAssertionForOther
+        | No::ClientAssertionExpired
+        | No::ClientAssertionEarly
+        | No::ClientAssertionTooLong
+        | No::RequestUriUnknown => false,
         _ => !matches!(
             no.row().kind,
             InvalidRequest

@@ -85,14 +85,13 @@ impl App {
     }
 }
 
-/// Returns the cache of outside documents and the upstream identity provider, if one is configured. Nothing else needs
-/// outside documents.
-fn outside(settings: &Settings) -> Result<(Option<Arc<DocumentCache>>, Option<Upstream>), Fault> {
-    let Some(google) = settings.google.clone() else { return Ok((None, None)) };
+/// Returns the cache of outside documents, and the upstream identity provider if one is configured.
+fn outside(settings: &Settings) -> Result<(Arc<DocumentCache>, Option<Upstream>), Fault> {
     let fetcher = Arc::new(Fetcher::new(&settings.fetch).map_err(Fault::Fetch)?);
     let documents = DocumentCache::new(Arc::clone(&fetcher));
-    let upstream = Upstream::new(google, fetcher, Arc::clone(&documents));
-    Ok((Some(documents), Some(upstream)))
+    let google = settings.google.clone();
+    let upstream = google.map(|google| Upstream::new(google, fetcher, Arc::clone(&documents)));
+    Ok((documents, upstream))
 }
 
 /// Returns the surface of each dialect, and the policy of pages that belong to no dialect.

@@ -146,6 +146,8 @@ fn auth_method(params: &Params) -> &'static str {
         "client_secret_basic"
     } else if params.value(Param::ClientSecret).is_some() {
         "client_secret_post"
+    } else if params.value(Param::ClientAssertion).is_some() {
+        "client_assertion"
     } else {
         "none"
     }

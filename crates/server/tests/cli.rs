@@ -170,6 +170,8 @@ fn a_client_gets_what_its_dialect_and_kind_allow() {
         json!({
             "client_id": "…", "dialect": "standard", "name": "App", "publisher": null, "homepage": null, "privacy_policy": null, "terms": null, "checked_at": null, "checked_by": null,
             "kind": "confidential", "auth_methods": ["client_secret_basic", "client_secret_post"],
+            "jwks": null, "jwks_uri": null, "assertion_audience": "issuer", "require_par": false,
+            "require_signed_request_object": false,
             "grants": ["authorization_code", "refresh_token"], "scope": "openid profile email address phone offline_access",
             "redirect_uris": ["https://app.example/cb"], "resources": [], "pkce": "required", "refresh": "rotate",
             "access_ttl_s": null, "refresh_ttl_s": null, "id_token_signed_response_alg": "RS256", "is_first_party": false, "introspection": "own", "accounts_api": false, "owner": null, "secrets": "…",

@@ -111,3 +111,31 @@ async fn check_lists_clients_that_use_the_accounts_api_only_because_they_are_old
     place.json("client set older --accounts-api true");
     assert_eq!(told(&check()), 0);
 }
+
+#[test]
+fn a_client_that_signs_has_keys_and_no_secret_until_it_needs_one() {
+    let place = Folder::new();
+    let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    let keys = json!({ "keys": [key] });
+    std::fs::write(place.0.path().join("keys.json"), keys.to_string()).unwrap();
+    let mut private = keys.clone();
+    private["keys"][0]["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+    std::fs::write(place.0.path().join("private.json"), private.to_string()).unwrap();
+    let signing = format!("{ADD} --id bank --auth-method private_key_jwt");
+    for (more, why) in [
+        ("", "--jwks-file FILE or --jwks-uri URL"),
+        (" --jwks-file keys.json --jwks-uri https://bank.example/keys", "one set of keys"),
+        (" --jwks-file private.json", "a key is private"),
+        (" --jwks-uri http://bank.example/keys", "no https URL"),
+    ] {
+        let (code, document) = place.run(&format!("{signing}{more}"), b"");
+        assert!(code == Some(2) && document["error"].as_str().unwrap_or_default().contains(why), "{document}");
+    }
+    let added = place.json(&format!("{signing} --jwks-file keys.json --require-par"));
+    assert_eq!((&added["jwks"], &added["require_par"], &added["secrets"]), (&keys, &json!(true), &json!([])));
+    assert!(added.get("client_secret").is_none());
+    let changed = place.json("client set bank --jwks-uri https://bank.example/keys --require-par false");
+    assert_eq!((&changed["jwks"], &changed["jwks_uri"]), (&Value::Null, &json!("https://bank.example/keys")));
+    let changed = place.json("client set bank --auth-method client_secret_jwt --assertion-audience endpoint");
+    assert!(changed["client_secret"].is_string() && changed["assertion_audience"] == "endpoint", "{changed}");
+}

@@ -100,7 +100,7 @@ impl All {
             Endpoint::Introspect | Endpoint::Revoke => self.serves(name, at, deviation).await,
             Endpoint::Userinfo => self.opens(name, at, deviation).await,
             Endpoint::Authorize => self.gives_token(name, at).await,
-            Endpoint::Metadata | Endpoint::Discovery | Endpoint::Jwks => false,
+            Endpoint::Par | Endpoint::Metadata | Endpoint::Discovery | Endpoint::Jwks => false,
         }
     }
 

@@ -169,16 +169,20 @@ fn auth(table: &EndpointTable, takes_client: bool, reader: &mut Reader<'_>) -> A
         return auth;
     }
     for way in &named.value {
-        match one_of("way of authentication", way, &["basic", "params", "none", "anybody"], reader) {
+        match one_of("way of authentication", way, &["basic", "params", "none", "anybody", "assertion"], reader) {
             Some(0) => auth.basic = true,
             Some(1) => auth.params = true,
             Some(2) => auth.none = true,
-            Some(_) => auth.anybody = true,
+            Some(3) => auth.anybody = true,
+            Some(_) => auth.assertion = true,
             None => {}
         }
     }
     if named.value.is_empty() {
-        reader.note(named.spot, "`auth` is empty, so that nobody could ask; name basic, params, none or anybody");
+        reader.note(
+            named.spot,
+            "`auth` is empty, so that nobody could ask; name basic, params, assertion, none or anybody",
+        );
     }
     auth
 }

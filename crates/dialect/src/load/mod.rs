@@ -282,7 +282,9 @@ mod tests {
     fn the_standard_file_says_what_the_defaults_of_the_protocol_are() {
         let policy = standard().policy("https://auth.example");
         let defaults = Policy::standard("https://auth.example");
-        assert_eq!(Policy { scope: defaults.scope.clone(), ..policy }, defaults);
+        // The scopes are samples, and the URLs of endpoints are known once the base URL is.
+        let policy = Policy { scope: defaults.scope.clone(), assertion_endpoints: Vec::new(), ..policy };
+        assert_eq!(policy, defaults);
     }
 
     #[test]

@@ -150,6 +150,7 @@ mod tests {
     /// Every use, with its description in the table of dialects/README.md.
     const ALL: &[(Use, &str)] = &[
         (Use::Answer(ReplyKind::Token), "`token`, and replies of a token endpoint or a grant"),
+        (Use::Answer(ReplyKind::Par), "`par`, and replies of an endpoint for pushed authorization requests"),
         (Use::Answer(ReplyKind::Code), "`code`"),
         (Use::Answer(ReplyKind::Implicit), "`implicit`"),
         (Use::Answer(ReplyKind::Denied), "`denied`"),

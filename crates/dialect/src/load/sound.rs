@@ -322,7 +322,7 @@ fn check_clients(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     };
     let takes = |own: &Address| match dialect.client.kind {
         ClientKind::Public => own.auth.none || own.auth.anybody,
-        ClientKind::Confidential => own.auth.basic || own.auth.params || own.auth.anybody,
+        ClientKind::Confidential => own.auth.basic || own.auth.params || own.auth.assertion || own.auth.anybody,
     };
     if tokens.peek().is_none() || tokens.any(takes) {
         return;

@@ -17,7 +17,9 @@
 
 mod consent;
 mod precheck;
+mod pushed;
 mod request;
+mod request_object;
 mod return_path;
 #[cfg(test)]
 mod tests;
@@ -25,8 +27,10 @@ mod tests;
 use std::sync::Arc;
 
 pub use precheck::Precheck;
+pub use pushed::{PushRequest, Reference};
 pub use request::PROMPTS;
 use request::{Request, ResponseType};
+pub use request_object::RequestObject;
 use return_path::ReturnPath;
 
 use crate::crypto::keys::TokenKind;
@@ -83,6 +87,7 @@ impl Call for Visit {
             && let Some(client_id) = params.value(Param::ClientId)
         {
             wants.add(Key::Consent(client_id.to_owned()));
+            pushed::want(params, &mut wants);
         }
         wants
     }
@@ -124,10 +129,19 @@ impl Visit {
             Goal::Page(path) => Ok(self.next_to_page(path, signed, turn)),
             Goal::Authorize(params) => {
                 let way = ReturnPath::find(params, facts, turn)?;
-                match Request::parse(params, way.client, turn) {
-                    Ok(request) => Ok(self.next_of_request(&way, &request, signed, decision, turn)),
-                    Err(refusal) => Ok(way.back(Err(refusal), turn)),
+                // A pushed request that was used meanwhile asks the user nothing.
+                let parsed = Request::parse(params, way.client, turn)
+                    .and_then(|request| Ok((request, pushed::spend(params, way.client, facts, turn)?)));
+                let (request, spend) = match parsed {
+                    Ok(parsed) => parsed,
+                    Err(refusal) => return Ok(way.back(Err(refusal), turn)),
+                };
+                let step = self.next_of_request(&way, &request, signed, decision, turn);
+                // Every answer uses a pushed request, also an error: otherwise `prompt=none` could try it again and again.
+                if let (Step::Return(_), Some(spend)) = (&step, spend) {
+                    turn.write(spend);
                 }
+                Ok(step)
             }
         }
     }

@@ -2,6 +2,7 @@
 //! with the address of a page to which the client sends the browser. An invalid request is reported at once to the
 //! client that made it.
 
+use super::pushed;
 use super::request::Request;
 use super::return_path::ReturnPath;
 use crate::line::Call;
@@ -26,6 +27,7 @@ impl Call for Precheck {
 
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
         let way = ReturnPath::find(&self.params, facts, turn)?;
+        pushed::check_need(&self.params, way.client)?;
         Request::parse(&self.params, way.client, turn).map(drop)
     }
 }

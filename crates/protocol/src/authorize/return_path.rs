@@ -44,7 +44,7 @@ impl<'a> ReturnPath<'a> {
     /// The client is unknown or disabled, or the redirect URI is not registered for it. The server shows such a refusal
     /// on a page of its own and never redirects.
     pub(super) fn find(params: &'a Params, facts: &'a Facts, turn: &Turn<'_>) -> Result<Self, Refusal> {
-        let client = known_client(params, facts, turn)?;
+        let client = known_client(params.value(Param::ClientId), facts, turn)?;
         let to = redirect::verify(client, params.value(Param::RedirectUri))?;
         Ok(Self { params, client, to, facts })
     }
@@ -72,8 +72,13 @@ impl<'a> ReturnPath<'a> {
     }
 }
 
-fn known_client<'f>(params: &Params, facts: &'f Facts, turn: &Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
-    let client = params.value(Param::ClientId).and_then(|client_id| facts.client(client_id));
+/// Returns the client with this identifier, if it is enabled and belongs to the surface.
+pub(super) fn known_client<'f>(
+    client_id: Option<&str>,
+    facts: &'f Facts,
+    turn: &Turn<'_>,
+) -> Result<&'f Arc<Client>, Refusal> {
+    let client = client_id.and_then(|client_id| facts.client(client_id));
     let client = client.filter(|client| !client.is_disabled && client.dialect == turn.policy.dialect);
     // RFC 6749 §4.1.2.1: "If the request fails due to a missing, invalid, or mismatching redirection URI, or if the client
     // identifier is missing or invalid, the authorization server SHOULD inform the resource owner of the error and MUST

@@ -6,6 +6,8 @@ mod fresh;
 mod implicit;
 mod openid;
 mod proofs;
+mod pushed;
+mod request_object;
 mod upstream;
 
 use expect_test::{Expect, expect};

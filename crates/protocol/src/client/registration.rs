@@ -101,7 +101,12 @@ fn write(client: &mut Client, proposal: &Proposal, asked: Asked<'_>, is_new: boo
         let kept = client_setting::unfit(client);
         faults.extend(kept.into_iter().filter(|fault| proposal.get(fault.setting).is_none()));
     }
-    let is_counted = is_new || [Setting::RedirectUris, Setting::Grants].iter().any(|own| proposal.get(*own).is_some());
+    let is_proposed = |settings: &[Setting]| settings.iter().any(|own| proposal.get(*own).is_some());
+    let of_keys = [Setting::AuthMethods, Setting::Jwks, Setting::JwksUri];
+    if is_proposed(&of_keys) && !faults.iter().any(|fault| of_keys.contains(&fault.setting)) {
+        faults.extend(client_setting::keys_fault(client, proposal));
+    }
+    let is_counted = is_new || is_proposed(&[Setting::RedirectUris, Setting::Grants]);
     // Without valid grant types it is unknown whether the application needs a redirect URI.
     if is_counted && !faults.iter().any(|fault| fault.setting == Setting::Grants) {
         // Report the number of URIs before the faults of single URIs.
@@ -269,6 +274,7 @@ pub(crate) fn change_kind(client: &mut Client, kind: ClientKind, policy: &Policy
     client.pkce = pkce(client.pkce, kind, policy);
     if kind == ClientKind::Public {
         client.secrets.clear();
+        client.sealed_secrets.clear();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::done::{APPLICATIONS_MAX, Done};
+use crate::client::assertion;
 use crate::client::registration::{self, Asked, Asker, REDIRECT_URIS_MAX, SECRETS_LIVE_MAX};
 use crate::client_setting::{self, Form, Given, Proposal, Row, Setting};
 use crate::line::{Facts, Rely, Turn, Write};
@@ -209,7 +210,8 @@ pub(super) fn add_secret(
         return Err(No::SecretsTooMany.into());
     }
     let (kept, text) = registration::secret(turn.now, &mut turn.entropy);
-    client.secrets.push(kept);
+    client.secrets.push(kept.clone());
+    assertion::keep_text(&mut client, &kept, &text, turn)?;
     Ok(Done::Application(put(signed, client, "secret added", turn), Some(text)))
 }
 

@@ -1,6 +1,7 @@
 //! Signed messages (JWS) in compact form, RFC 7515 §7.1. Reading a message does not verify it. Its content must not be
 //! trusted before [`Jws::check_signature`].
 
+use aws_lc_rs::hmac;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -8,10 +9,13 @@ use serde_json::Value;
 
 use super::algorithm::Algorithm;
 use super::jwk::KeySet;
-use crate::secret::Digest;
+use crate::secret::{Digest, Secret};
 
 /// Maximum length of a message in bytes. ID tokens of Google have about 1,200.
 pub(crate) const JWS_BYTES_MAX: usize = 8 * 1024;
+
+/// The supported algorithm of message authentication codes: HMAC with SHA-256, RFC 7518 §3.2. No key of a [`KeySet`] is for it.
+pub const MAC_ALGORITHM: &str = "HS256";
 
 /// The flaw of a signed message or token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,14 +44,16 @@ pub struct Jws {
     text: String,
     /// The position of the signature in `text`, behind the second dot.
     signature_at: usize,
-    algorithm: Algorithm,
+    /// The signature algorithm; `None` if the message has a message authentication code.
+    algorithm: Option<Algorithm>,
     kid: Option<String>,
 }
 
 /// Shows the header alone: the payload may be personal data.
 impl std::fmt::Debug for Jws {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Jws({:?}, {:?})", self.algorithm, self.kid)
+        let algorithm: &dyn std::fmt::Debug = self.algorithm.as_ref().map_or(&MAC_ALGORITHM, |own| own);
+        write!(f, "Jws({algorithm:?}, {:?})", self.kid)
     }
 }
 
@@ -60,11 +66,23 @@ struct Header {
 }
 
 impl Jws {
-    /// Parses a message whose header has the media type `typ`, or none.
+    /// Parses a message whose header has the media type `typ`, or none. It must be signed with a private key.
     ///
     /// # Errors
     /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
     pub fn read(text: String, typ: &str) -> Result<Self, Flaw> {
+        match Self::read_any(text, &[typ])? {
+            own if own.has_mac() => Err(Flaw::AlgorithmRefused),
+            own => Ok(own),
+        }
+    }
+
+    /// Parses a message whose header has one of these media types, or none. It may have a message authentication code in
+    /// the place of a signature: see [`Jws::has_mac`].
+    ///
+    /// # Errors
+    /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
+    pub fn read_any(text: String, types: &[&str]) -> Result<Self, Flaw> {
         if text.len() > JWS_BYTES_MAX {
             return Err(Flaw::Malformed);
         }
@@ -77,10 +95,13 @@ impl Jws {
             return Err(Flaw::Malformed);
         }
         // RFC 8725 §3.11: a token of another kind is refused, even if its signature is right.
-        if header.typ.is_some_and(|own| !own.eq_ignore_ascii_case(typ)) {
+        if header.typ.is_some_and(|own| !types.iter().any(|typ| own.eq_ignore_ascii_case(typ))) {
             return Err(Flaw::Malformed);
         }
-        let algorithm = Algorithm::from_name(&header.alg).ok_or(Flaw::AlgorithmRefused)?;
+        let algorithm = match header.alg.as_str() {
+            MAC_ALGORITHM => None,
+            name => Some(Algorithm::from_name(name).ok_or(Flaw::AlgorithmRefused)?),
+        };
         Ok(Self { signature_at, algorithm, kid: header.kid, text })
     }
 
@@ -112,10 +133,31 @@ impl Jws {
     /// # Errors
     /// [`Flaw::KeyUnknown`], [`Flaw::Forged`].
     pub fn check_signature(&self, keys: &KeySet) -> Result<(), Flaw> {
-        let mut candidates = keys.candidates(self.kid(), self.algorithm).peekable();
+        let algorithm = self.algorithm.ok_or(Flaw::KeyUnknown)?;
+        let mut candidates = keys.candidates(self.kid(), algorithm).peekable();
         candidates.peek().ok_or(Flaw::KeyUnknown)?;
         let (message, signature) = (self.signed().as_bytes(), &self.text[self.signature_at..]);
         if candidates.any(|key| key.has_signed(message, signature)) { Ok(()) } else { Err(Flaw::Forged) }
+    }
+
+    /// Returns true if the message has a message authentication code (HMAC), and no signature.
+    #[must_use]
+    pub fn has_mac(&self) -> bool {
+        self.algorithm.is_none()
+    }
+
+    /// Checks that the message authentication code was made with this secret. The caller must make sure that the secret
+    /// cannot be guessed: anybody who sees the message can try secrets.
+    ///
+    /// # Errors
+    /// [`Flaw::AlgorithmRefused`] if the message has a signature, or [`Flaw::Forged`].
+    pub fn check_mac(&self, secret: &Secret) -> Result<(), Flaw> {
+        if !self.has_mac() {
+            return Err(Flaw::AlgorithmRefused);
+        }
+        let tag = BASE64URL_NOPAD.decode(&self.text.as_bytes()[self.signature_at..]).map_err(|_| Flaw::Malformed)?;
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
+        hmac::verify(&key, self.signed().as_bytes(), &tag).map_err(|_| Flaw::Forged)
     }
 
     fn signed(&self) -> &str {

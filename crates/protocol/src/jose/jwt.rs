@@ -72,9 +72,24 @@ impl Audience {
     /// not trusted by the Client."
     #[must_use]
     pub fn is_only(&self, audience: &str) -> bool {
+        self.is_among(|own| own == audience)
+    }
+
+    /// Returns true if the claim names `audience`, perhaps beside others.
+    #[must_use]
+    pub fn includes(&self, audience: &str) -> bool {
         match self {
             Self::One(own) => own == audience,
-            Self::Several(all) => !all.is_empty() && all.iter().all(|own| own == audience),
+            Self::Several(all) => all.iter().any(|own| own == audience),
+        }
+    }
+
+    /// Returns true if the claim names at least one audience, and `is_ours` returns true for each.
+    #[must_use]
+    pub fn is_among(&self, is_ours: impl Fn(&str) -> bool) -> bool {
+        match self {
+            Self::One(own) => is_ours(own),
+            Self::Several(all) => !all.is_empty() && all.iter().all(|own| is_ours(own)),
         }
     }
 }
@@ -85,7 +100,14 @@ impl<C: DeserializeOwned> Jwt<C> {
     /// # Errors
     /// [`Flaw::Malformed`], [`Flaw::AlgorithmRefused`].
     pub fn read(text: String, typ: &str) -> Result<Self, Flaw> {
-        let jws = Jws::read(text, typ)?;
+        Self::of(Jws::read(text, typ)?)
+    }
+
+    /// Parses the claims of a message.
+    ///
+    /// # Errors
+    /// [`Flaw::Malformed`].
+    pub fn of(jws: Jws) -> Result<Self, Flaw> {
         let (registered, claims) = (jws.payload()?, jws.payload()?);
         Ok(Self { jws, registered, claims })
     }
@@ -96,6 +118,12 @@ impl<C> Jwt<C> {
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.jws.kid()
+    }
+
+    /// Returns the message, to check its signature.
+    #[must_use]
+    pub fn jws(&self) -> &Jws {
+        &self.jws
     }
 
     /// Returns the digest of the signed part, as [`Jws::digest`] does.
@@ -129,25 +157,41 @@ impl<C> Jwt<C> {
         if !self.registered.aud.as_ref().is_some_and(|aud| aud.is_only(expected.audience)) {
             return Err(Flaw::OtherAudience);
         }
-        self.check_time(expected, now)
+        self.registered.check_time(expected.leeway_s, expected.age_s_max, now)
+    }
+}
+
+impl Registered {
+    /// As [`Registered::check_time`], for a message that need not expire.
+    ///
+    /// # Errors
+    /// As [`Registered::check_time`].
+    pub fn check_time_if_said(&self, leeway_s: u64, now: UnixTime) -> Result<(), Flaw> {
+        let exp = self.exp.clone().or_else(|| Some(Number::from(u32::MAX)));
+        Self { exp, ..self.clone() }.check_time(leeway_s, u64::MAX, now).map(drop)
     }
 
-    fn check_time(&self, expected: &Expected<'_>, now: UnixTime) -> Result<UnixTime, Flaw> {
+    /// Compares the claims `exp`, `iat` and `nbf` with the current time. Returns the time from which the token has expired,
+    /// including the leeway. `leeway_s` and `age_s_max` are as in [`Expected`].
+    ///
+    /// # Errors
+    /// [`Flaw::Malformed`], [`Flaw::Expired`], [`Flaw::TooEarly`].
+    pub fn check_time(&self, leeway_s: u64, age_s_max: u64, now: UnixTime) -> Result<UnixTime, Flaw> {
         let time = |number: &Option<Number>| match number {
             Some(number) => seconds(number).map(Some).ok_or(Flaw::Malformed),
             None => Ok(None),
         };
-        let Registered { exp, iat, nbf, .. } = &self.registered;
+        let Self { exp, iat, nbf, .. } = self;
         let (exp, iat) = (time(exp)?.ok_or(Flaw::Malformed)?, time(iat)?);
         // RFC 7519 §4.1.4: the "exp" claim is the time "on or after which the JWT MUST NOT be accepted for processing".
-        let end = exp.plus(expected.leeway_s);
-        let ends_at = iat.map_or(end, |iat| end.min(iat.plus(expected.age_s_max)));
+        let end = exp.plus(leeway_s);
+        let ends_at = iat.map_or(end, |iat| end.min(iat.plus(age_s_max)));
         if now.is_past(ends_at) {
             return Err(Flaw::Expired);
         }
         // RFC 7519 §4.1.5: the "nbf" claim is the time "before which the JWT MUST NOT be accepted for processing".
         let begins = time(nbf)?.max(iat);
-        let is_early = begins.is_some_and(|begins| begins > now.plus(expected.leeway_s));
+        let is_early = begins.is_some_and(|begins| begins > now.plus(leeway_s));
         if is_early { Err(Flaw::TooEarly) } else { Ok(ends_at) }
     }
 }

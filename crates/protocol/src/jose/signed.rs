@@ -3,9 +3,13 @@
 
 use std::sync::LazyLock;
 
+use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKey, KeySize};
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding,
+};
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 
@@ -22,8 +26,11 @@ static RSA: LazyLock<RsaKey> = LazyLock::new(|| RsaKey::generate(KeySize::Rsa204
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum With {
     Rs256,
+    Ps256,
     Es256,
     EdDsa,
+    /// HMAC under this secret.
+    Hs256(&'static str),
 }
 
 fn bytes(text: &str) -> Vec<u8> {
@@ -69,10 +76,16 @@ pub(crate) fn unsigned(header: &Value, claims: &Value) -> String {
 fn signature(message: &[u8], with: With) -> Vec<u8> {
     let random = SystemRandom::new();
     match with {
-        With::Rs256 => {
+        With::Rs256 | With::Ps256 => {
             let mut signature = vec![0; RSA.public_modulus_len()];
-            RSA.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+            let padding: &dyn RsaEncoding =
+                if matches!(with, With::Rs256) { &RSA_PKCS1_SHA256 } else { &RSA_PSS_SHA256 };
+            RSA.sign(padding, &random, message, &mut signature).unwrap();
             signature
+        }
+        With::Hs256(secret) => {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+            hmac::sign(&key, message).as_ref().to_vec()
         }
         With::Es256 => {
             let public = [&[4][..], &bytes(ES_X), &bytes(ES_Y)].concat();

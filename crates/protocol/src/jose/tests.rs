@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::KeySet;
 use super::algorithm::Algorithm;
-use super::signed::{self, ED_X, ES_X, ES_Y};
+use super::signed::{self, ED_X, ES_X, ES_Y, With};
+use super::{Flaw, Jws, KeySet};
+use crate::secret::Secret;
 
 /// Returns a key set with one key.
 fn one(key: &Value) -> KeySet {
@@ -55,6 +56,33 @@ fn the_signature_of_rfc_8037_a_4_is_its_key_s() {
     );
     assert!(has_signed(&one(&key), Algorithm::EdDsa, jws));
     assert!(!has_signed(&one(&key), Algorithm::EdDsa, &jws.replacen("RXhh", "RXhi", 1)));
+}
+
+/// RFC 7518 §3.5. The RFCs have no signature by PS256, so the test makes one.
+#[test]
+fn a_key_that_names_ps256_verifies_no_other_algorithm_rfc_8725_3_1() {
+    let key = |alg| one(&json!({"kty": "RSA", "kid": "rs", "alg": alg, "n": signed::rsa_n(), "e": "AQAB"}));
+    let jws = |name: &str, with| signed::sign(&json!({"alg": name, "kid": "rs"}), &json!({}), with);
+    let check = |alg, text: String| Jws::read(text, "JWT").unwrap().check_signature(&key(alg));
+    assert_eq!(check("PS256", jws("PS256", With::Ps256)), Ok(()));
+    assert_eq!(check("RS256", jws("RS256", With::Rs256)), Ok(()));
+    assert_eq!(check("PS256", jws("RS256", With::Rs256)), Err(Flaw::KeyUnknown));
+    assert_eq!(check("RS256", jws("PS256", With::Ps256)), Err(Flaw::KeyUnknown));
+    assert_eq!(check("PS256", jws("PS256", With::Rs256)), Err(Flaw::Forged));
+}
+
+#[test]
+fn a_mac_is_checked_with_its_secret_and_no_key_set_verifies_it_rfc_8725_3_1() {
+    let secret = "a-secret-of-at-least-thirty-two-bytes";
+    let text = signed::sign(&json!({"alg": "HS256", "typ": "JWT"}), &json!({"iss": "joe"}), With::Hs256(secret));
+    assert_eq!(Jws::read(text.clone(), "JWT").unwrap_err(), Flaw::AlgorithmRefused);
+    let jws = Jws::read_any(text, &["JWT"]).unwrap();
+    assert!(jws.has_mac() && jws.check_mac(&Secret::new(secret)).is_ok());
+    assert_eq!(jws.check_mac(&Secret::new("another-secret-of-at-least-32-bytes")), Err(Flaw::Forged));
+    assert_eq!(jws.check_signature(&signed::keys()), Err(Flaw::KeyUnknown));
+    // RFC 8725 §2.1: the public key of an RSA signature must not become the secret of an HMAC.
+    let signed = Jws::read_any(signed::sign(&json!({"alg": "RS256"}), &json!({}), With::Rs256), &["JWT"]).unwrap();
+    assert_eq!(signed.check_mac(&Secret::new(signed::rsa_n())), Err(Flaw::AlgorithmRefused));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::client_auth::{AssertionAudience, AuthMethod, SealedSecret, written_methods};
 use super::{ClientKey, ClientKind, GrantType, Introspection, UserKey};
 use crate::jose::Algorithm;
 use crate::scope::Scope;
@@ -23,36 +24,6 @@ impl ClientKind {
     #[must_use]
     pub fn from_name(text: &str) -> Option<Self> {
         [Self::Confidential, Self::Public].into_iter().find(|kind| kind.as_str() == text)
-    }
-}
-
-/// A client authentication method at the token endpoint, by the words of RFC 7591 §2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthMethod {
-    /// No authentication: a public client only sends its `client_id`.
-    None,
-    /// The client secret in the `Authorization` header, RFC 6749 §2.3.1.
-    ClientSecretBasic,
-    /// The client secret in the request body, RFC 6749 §2.3.1.
-    ClientSecretPost,
-}
-
-impl AuthMethod {
-    /// Returns the registered word.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-        }
-    }
-
-    /// Returns the method with this word.
-    #[must_use]
-    pub fn from_name(text: &str) -> Option<Self> {
-        [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost].into_iter().find(|own| own.as_str() == text)
     }
 }
 
@@ -182,7 +153,20 @@ pub struct Client {
     /// The client type: public or confidential.
     pub kind: ClientKind,
     /// The authentication methods that the client may use.
+    #[serde(flatten, with = "written_methods")]
     pub auth_methods: Vec<AuthMethod>,
+    /// The public keys of the client, a JWK Set (RFC 7517 §5). A client has either these or [`Client::jwks_uri`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// The URL at which the client publishes its public keys, RFC 7591 §2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// The audiences that assertions of the client may have.
+    #[serde(default, skip_serializing_if = "AssertionAudience::is_default")]
+    pub assertion_audience: AssertionAudience,
+    /// The texts of those secrets with which the client makes message authentication codes (`client_secret_jwt`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_secrets: Vec<SealedSecret>,
     /// The secrets of the client, the newest last.
     #[serde(default)]
     pub secrets: Vec<ClientSecret>,
@@ -202,6 +186,12 @@ pub struct Client {
     pub audience: Vec<String>,
     /// Whether the client must use PKCE.
     pub pkce: Pkce,
+    /// True if the client must push its authorization requests, RFC 9126 §6.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_par_required: bool,
+    /// True if the client must sign its authorization requests, RFC 9101 §10.5.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_signature_required: bool,
     /// How the refresh tokens of the client behave.
     pub refresh: RefreshMode,
     /// Lifetime of the client's access tokens in seconds; `None` for that of the dialect.
@@ -264,6 +254,10 @@ impl Client {
             logo_uri: None,
             kind,
             auth_methods: Vec::new(),
+            jwks: None,
+            jwks_uri: None,
+            assertion_audience: AssertionAudience::Issuer,
+            sealed_secrets: Vec::new(),
             secrets: Vec::new(),
             redirect_uris: Vec::new(),
             grants: Vec::new(),
@@ -271,6 +265,8 @@ impl Client {
             operator_scope: Scope::default(),
             audience: Vec::new(),
             pkce: Pkce::Required,
+            is_par_required: false,
+            is_signature_required: false,
             refresh: RefreshMode::Rotate,
             access_ttl_s: None,
             id_token_alg: None,

@@ -6,6 +6,7 @@
 mod attempts;
 mod authorization;
 mod client;
+mod client_auth;
 mod client_kind;
 mod consent;
 mod event;
@@ -24,7 +25,8 @@ mod with_owners;
 
 pub use attempts::Attempts;
 pub use authorization::{Authorization, Circumstances, Permission};
-pub use client::{AuthMethod, Checked, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client::{Checked, Client, ClientSecret, Pkce, RefreshMode, StoredSecret};
+pub use client_auth::{AssertionAudience, AuthMethod, SealedSecret};
 pub use client_kind::ClientKind;
 pub use consent::Consent;
 pub use event::{Event, EventKind};

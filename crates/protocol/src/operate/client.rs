@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::{BY_OPERATOR, client, user, want_user};
+use crate::client::assertion;
 use crate::client::registration::{self, Asked, Asker, SECRETS_LIVE_MAX};
 use crate::client_setting::{self, Proposal};
+use crate::crypto::keys::Keys;
 use crate::identifiers;
 use crate::line::{Call, Facts, Key, Turn, Wants, Write};
-use crate::model::{Checked, Client, ClientKey, ClientKind, ClientSecret, EventKind, UserKey};
+use crate::model::{Checked, Client, ClientKey, ClientKind, EventKind, UserKey};
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
 
@@ -51,6 +53,13 @@ pub enum ClientAct {
     AddSecret(Option<Secret>),
     /// Remove all secrets of the client except the newest.
     RetireOlderSecrets,
+    /// Encrypt the kept texts of the client's secrets with the keys of another master key.
+    Reseal {
+        /// The keys of the old master key.
+        before: Box<Keys>,
+        /// The keys of the new master key.
+        after: Box<Keys>,
+    },
 }
 
 /// The new owner of a client.
@@ -89,7 +98,8 @@ impl Call for ClientCall {
             | ClientAct::Enable
             | ClientAct::Delete
             | ClientAct::AddSecret(_)
-            | ClientAct::RetireOlderSecrets => {}
+            | ClientAct::RetireOlderSecrets
+            | ClientAct::Reseal { .. } => {}
         }
         if !matches!(self.act, ClientAct::Add { .. }) {
             wants.add(Key::Client(self.client_id.trim().to_owned()));
@@ -134,6 +144,11 @@ impl Call for ClientCall {
                 client.secrets.drain(..client.secrets.len() - 1);
                 Ok(put(client, "older secret retired", None, turn))
             }
+            ClientAct::Reseal { before, after } => {
+                let mut client = (**seen()?).clone();
+                assertion::reseal(&mut client, before, after, turn);
+                Ok(put(client, "secrets sealed with the new master key", None, turn))
+            }
         }
     }
 
@@ -169,10 +184,8 @@ fn add(
     client.owner = owner;
     client.created_at = turn.now;
     let mut shown = None;
-    if client.kind == ClientKind::Confidential {
-        let (kept, text) = new_secret(secret, turn)?;
-        client.secrets.push(kept);
-        shown = text;
+    if needs_secret(&client) || secret.is_some() {
+        shown = new_secret(&mut client, secret, turn)?;
     }
     turn.write(Write::PutClient(Box::new(client.clone())));
     turn.note(EventKind::ClientAdded, client.owner, Some(client.key), client.client_id.clone());
@@ -204,12 +217,10 @@ fn change(
         None if owner != seen.owner => None,
         None => client.checked,
     };
-    // A client that becomes confidential has no secret yet.
+    // A client that becomes confidential has no secret yet. Neither has one that signed with its private key so far.
     let mut shown = None;
-    if client.kind == ClientKind::Confidential && seen.kind == ClientKind::Public {
-        let (kept, text) = new_secret(None, turn)?;
-        client.secrets.push(kept);
-        shown = text;
+    if needs_secret(&client) && client.secrets.is_empty() {
+        shown = new_secret(&mut client, None, turn)?;
     }
     let mut words: Vec<&str> = client_setting::differences(seen, &client);
     words.extend((owner != seen.owner).then_some("owner"));
@@ -222,24 +233,38 @@ fn add_secret(seen: &Client, given: Option<&Secret>, turn: &mut Turn<'_>) -> Res
     if seen.kind == ClientKind::Public {
         return Err(No::SecretOfPublicClient.into());
     }
-    let (kept, shown) = new_secret(given, turn)?;
     let mut client = seen.clone();
-    client.secrets.push(kept);
-    while client.secrets.len() > SECRETS_LIVE_MAX {
-        client.secrets.remove(0);
-    }
+    let shown = new_secret(&mut client, given, turn)?;
     Ok(put(client, "secret added", shown, turn))
 }
 
-/// Returns the stored form of an imported or generated secret, and the text of a generated one.
-fn new_secret(given: Option<&Secret>, turn: &mut Turn<'_>) -> Result<(ClientSecret, Option<Secret>), Refusal> {
+/// Returns true if the client authenticates by a method that needs a client secret.
+fn needs_secret(client: &Client) -> bool {
+    client.kind == ClientKind::Confidential && client.auth_methods.iter().any(|own| own.needs_secret())
+}
+
+/// Adds an imported or generated secret to the client, and returns the text of a generated one. Beyond [`SECRETS_LIVE_MAX`] the
+/// oldest is removed.
+fn new_secret(client: &mut Client, given: Option<&Secret>, turn: &mut Turn<'_>) -> Result<Option<Secret>, Refusal> {
     let now = turn.now;
-    let Some(given) = given else {
-        let (kept, text) = registration::secret(now, &mut turn.entropy);
-        return Ok((kept, Some(text)));
+    let (kept, shown) = match given {
+        None => {
+            let (kept, text) = registration::secret(now, &mut turn.entropy);
+            (kept, Some(text))
+        }
+        Some(given) => {
+            let kept = registration::imported_secret(given, now, |secret| turn.hash_password(secret));
+            (kept.map_err(|(no, value)| Refusal::from(no).with_value(&value))?, None)
+        }
     };
-    let kept = registration::imported_secret(given, now, |secret| turn.hash_password(secret));
-    Ok((kept.map_err(|(no, value)| Refusal::from(no).with_value(&value))?, None))
+    client.secrets.push(kept.clone());
+    while client.secrets.len() > SECRETS_LIVE_MAX {
+        client.secrets.remove(0);
+    }
+    if let Some(text) = given.or(shown.as_ref()) {
+        assertion::keep_text(client, &kept, text, turn)?;
+    }
+    Ok(shown)
 }
 
 /// Writes the changed client, with the precondition that its row is unchanged.

@@ -71,7 +71,7 @@ impl AnyToken {
 
     /// Returns the keys of a request about the token: the calling client, if it authenticates, and the token's row.
     pub(super) fn wants(&self, caller: Option<&Credentials>) -> Wants {
-        let mut wants = Wants::of(caller.map(|caller| Key::Client(caller.client_id.clone())));
+        let mut wants = caller.map(Credentials::wants).unwrap_or_default();
         self.want(&mut wants);
         wants
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
-use crate::line::{Facts, Key, Turn, Wants};
+use crate::line::{Facts, Turn, Wants};
 use crate::model::Client;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
@@ -56,7 +56,7 @@ impl Call for TokenRequest {
     type Yes = Reply;
 
     fn wants(&self) -> Wants {
-        let mut wants = Wants::of([Key::Client(self.credentials.client_id.clone())]);
+        let mut wants = self.credentials.wants();
         self.grant.want(&mut wants);
         wants
     }

@@ -1,6 +1,7 @@
 //! The parameters of one request.
 
 use super::Param;
+use crate::crypto::keys::Presented;
 use crate::refusal::Refusal;
 use crate::secret::Secret;
 
@@ -40,6 +41,10 @@ pub struct Params {
     /// True if a token request that names no redirect URI means the one of the authorization request, because the
     /// dialect's address says so. This waives RFC 6749 §4.1.3; a redirect URI that is named is compared all the same.
     pub is_redirect_uri_assumed: bool,
+    /// True if the client signed the parameters as a request object (RFC 9101).
+    pub is_signed: bool,
+    /// The pushed authorization request (RFC 9126) that these parameters are, if they are one.
+    pub pushed: Option<Presented>,
 }
 
 impl Params {

@@ -103,8 +103,8 @@ pub struct App {
     pub templates: Templates,
     /// The configured upstream identity provider, if any.
     pub upstream: Option<Upstream>,
-    /// Outside documents. `None` if nothing that is configured needs any.
-    pub documents: Option<Arc<DocumentCache>>,
+    /// Outside documents.
+    pub documents: Arc<DocumentCache>,
     pub(crate) surfaces: HashMap<String, Surface>,
     /// The policy of pages that belong to no dialect.
     pub(crate) house: Arc<Policy>,

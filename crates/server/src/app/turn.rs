@@ -232,10 +232,7 @@ impl<'a, C: Call> Calling<'a, C> {
     /// Looks for outside documents that the judge lacked, one after the other: each may lead to the next one.
     async fn look_outside(&mut self, keys: Vec<DocumentKey>) {
         for key in keys {
-            let document = match &self.app.documents {
-                Some(cache) => cache.find(&key, self.app.clock.now()).await,
-                None => None,
-            };
+            let document = self.app.documents.find(&key, self.app.clock.now()).await;
             self.documents.add(key, document);
         }
     }

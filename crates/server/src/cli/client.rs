@@ -32,12 +32,15 @@ Examples:
   grantry client add --name \"Links API\" --resource https://api.example.com/      introspects tokens, and no more
   grantry client add --name Billing --grant client_credentials --accounts-api   reads and changes accounts
   grantry client add --name Old --id 4711 --secret-stdin --redirect-uri https://old.example/cb < secret
+  grantry client add --name Bank --redirect-uri https://bank.example/cb --auth-method private_key_jwt \\
+      --jwks-uri https://bank.example/keys --require-par
 
 Without --grant a client of the standard dialect gets authorization_code and refresh_token, which act for users who
 allow it; an API with --resource alone gets none. A program that acts for itself says --grant client_credentials.
 A client of another dialect gets all grants of its dialect that fit its kind. Without --scope a client may ask for all
 scopes but those that only the operator gives (`operator_only` of its dialect): these must be named.
-The secret is shown once. Grantry keeps a digest of it.")]
+The secret is shown once. Grantry keeps a digest of it. For --auth-method client_secret_jwt it keeps the secret itself, encrypted
+under the master key. A client with private_key_jwt alone has no secret.")]
     Add(Box<Add>),
     /// List all, in the order in which they were registered.
     #[command(after_help = LIST_EXAMPLES)]

@@ -1,6 +1,6 @@
 //! `grantry key replace-master`: replaces a master key that leaked.
 //!
-//! The shared secrets of second factors are encrypted again, one user at a time. A secret that is already encrypted
+//! The shared secrets of second factors are encrypted again, one user at a time, and then the kept secrets of clients. A secret that is already encrypted
 //! with the new key stays, so an interrupted run can be repeated. The fingerprint in the store changes last; until then
 //! the old key is valid.
 
@@ -8,11 +8,11 @@ use std::path::Path;
 
 use protocol::crypto::keys::{Keys, fingerprint};
 use protocol::line::Write;
-use protocol::operate::UserAct;
+use protocol::operate::{ClientAct, ClientCall, UserAct};
 use serde_json::json;
 
 use super::answer::{Answer, CommandError};
-use super::installation::Installation;
+use super::installation::{Installation, Rules};
 use super::user::ask;
 use super::words;
 use crate::config::{Master, read_master};
@@ -31,10 +31,10 @@ pub(super) async fn replace(installation: &Installation, file: &Path) -> Result<
             file.display()
         )));
     }
+    let keys = |master: &[u8; 32]| Box::new(Keys::derive(master, &[]));
     let users = installation.users().await?;
     let mut resealed = 0;
     for user in &users {
-        let keys = |master: &[u8; 32]| Box::new(Keys::derive(master, &[]));
         let act = UserAct::Reseal { before: keys(old), after: keys(&new) };
         let done = ask(&user.sub, act, installation, None).await?.map_err(|refusal| words::of(&refusal, &user.sub))?;
         resealed += u64::from(done.user.totp.is_some());
@@ -45,11 +45,19 @@ pub(super) async fn replace(installation: &Installation, file: &Path) -> Result<
         let dropped = signing.iter().map(|row| Write::DropSigningKey(row.number)).collect::<Vec<_>>();
         installation.store.commit(dropped.into()).await.map_err(|error| CommandError::no(error.to_string()))?;
     }
+    let mut secrets = 0;
+    for client in installation.clients(None).await?.iter().filter(|own| !own.sealed_secrets.is_empty()) {
+        let act = ClientAct::Reseal { before: keys(old), after: keys(&new) };
+        let call = ClientCall { client_id: client.client_id.clone(), act };
+        let done = installation.ask(&call, Rules::of(&installation.house_policy())).await?;
+        done.map_err(|refusal| words::of(&refusal, &call.client_id))?;
+        secrets += client.sealed_secrets.len();
+    }
     if !installation.store.replace_master_fingerprint(fingerprint(old), fingerprint(&new)).await? {
         return Err(CommandError::no("another process replaced the master key at the same time; run `grantry check`"));
     }
     let text = format!(
-        "Replaced the master key: {resealed} second factors are sealed with the new one, and the sessions and tokens of {} \
+        "Replaced the master key: {resealed} second factors and {secrets} client secrets are sealed with the new one, and the sessions and tokens of {} \
          users have ended.\n\nNext:\n  1. Name {file} in `keys.master_file` on every node, or put it in the place of the old \
          file.\n  2. grantry check\n  3. Start the servers, make a backup, and keep a copy of {file} in a safe place.",
         users.len(),
@@ -57,6 +65,7 @@ pub(super) async fn replace(installation: &Installation, file: &Path) -> Result<
     );
     let document = json!({
         "master_file": file.display().to_string(), "users": users.len(), "second_factors": resealed,
+        "client_secrets": secrets,
     });
     Ok(Answer::new(document, text))
 }

@@ -62,12 +62,6 @@ pub(super) fn of_value(no: No, value: &str) -> Option<CommandError> {
         No::LoginMissing => CommandError::usage(
             "an account needs an e-mail address or a user name to sign in with: give it the other one first",
         ),
-        No::AuthMethodOfPublicClient => {
-            CommandError::usage("a public client has no secret to send: its only --auth-method is none")
-        }
-        No::AuthMethodOfConfidentialClient => {
-            CommandError::usage("a confidential client proves who it is: --auth-method none is for --kind public")
-        }
         No::GrantOfConfidentialClient => CommandError::usage(format!(
             "a public client has no credentials: --grant {value} needs --kind confidential"
         )),
@@ -103,6 +97,34 @@ pub(super) fn of_value(no: No, value: &str) -> Option<CommandError> {
              and run this again"
         )),
         No::PasswordTooShort | No::PasswordTooLong | No::PasswordTooCommon => CommandError::no(no.row().text),
+        no => return of_proof(no, value),
+    })
+}
+
+/// Returns the error for a refusal of how a client authenticates, and of how it must ask.
+fn of_proof(no: No, value: &str) -> Option<CommandError> {
+    Some(match no {
+        No::AuthMethodOfPublicClient => {
+            CommandError::usage("a public client has no secret to send: its only --auth-method is none")
+        }
+        No::AuthMethodOfConfidentialClient => {
+            CommandError::usage("a confidential client proves who it is: --auth-method none is for --kind public")
+        }
+        No::AuthMethodNotOffered => CommandError::usage(format!(
+            "no endpoint of this dialect takes assertions: --auth-method {value} is for a dialect with `assertion` in its `auth`"
+        )),
+        No::KeysMissing => CommandError::usage(
+            "a client with --auth-method private_key_jwt needs public keys: say --jwks-file FILE or --jwks-uri URL as well",
+        ),
+        No::KeysTwice => CommandError::usage("say either --jwks-file or --jwks-uri: a client has one set of keys"),
+        No::KeysMalformed => CommandError::usage(format!("--jwks-file is refused: {value}")),
+        No::KeysUriMalformed => CommandError::usage(format!("--jwks-uri {value} is no https URL")),
+        No::ParNotOffered => CommandError::usage(
+            "this dialect has no endpoint for pushed authorization requests: --require-par would shut the client out",
+        ),
+        No::SecretTooShortToSign => CommandError::no(
+            "a secret for --auth-method client_secret_jwt has at least 32 bytes (RFC 7518 §3.2): let one be generated",
+        ),
         _ => return None,
     })
 }

@@ -45,7 +45,9 @@ fn an_issuer_alone_is_a_configuration() {
     assert!(matches!(&configuration.master, Master::Absent(path) if path == Path::new("/nowhere/grantry.db.key")));
     let policy = configuration.policy("standard").unwrap();
     let (scope, reserved_names) = (policy.scope.clone(), policy.reserved_names.clone());
-    let defaults = Policy { scope, reserved_names, ..Policy::standard("https://auth.example.com") };
+    let assertion_endpoints = policy.assertion_endpoints.clone();
+    let own = Policy::standard("https://auth.example.com");
+    let defaults = Policy { scope, reserved_names, assertion_endpoints, ..own };
     assert_eq!(*policy, defaults);
     assert_eq!(configuration.dialects.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["standard"]);
 }

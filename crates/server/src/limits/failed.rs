@@ -52,7 +52,8 @@ impl<'a> Claim<'a> {
     #[must_use]
     pub fn of(params: &'a Params) -> Self {
         let basic = params.basic.as_ref().map(|basic| basic.client_id.as_str());
-        let has_secret = basic.is_some() || params.value(Param::ClientSecret).is_some();
+        let is_sent = |param| params.value(param).is_some();
+        let has_secret = basic.is_some() || is_sent(Param::ClientSecret) || is_sent(Param::ClientAssertion);
         Self { client_id: basic.or(params.value(Param::ClientId)), has_secret }
     }
 

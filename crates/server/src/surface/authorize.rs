@@ -1,10 +1,11 @@
 //! The authorization endpoint. A dialect with screens shows the pages itself. Any other dialect hands the browser over
 //! to a page of the server.
 
-use protocol::authorize::{Precheck, Visit};
+use protocol::authorize::{Precheck, Reference, RequestObject, Visit};
+use protocol::endpoint::Endpoint;
 use protocol::person::browser::Goal;
-use protocol::refusal::No;
-use protocol::wire::Params;
+use protocol::refusal::{No, Refusal};
+use protocol::wire::{Param, Params};
 
 use super::asked::Asked;
 use crate::answers;
@@ -23,7 +24,11 @@ impl Asked<'_> {
         if let Some(response) = self.posted_from_elsewhere(&page) {
             return response;
         }
-        match self.dialect.decode(self.at, &self.incoming()) {
+        let params = match self.dialect.decode(self.at, &self.incoming()) {
+            Ok(params) => self.requested(params, &page.address).await,
+            Err(refusal) => Err(refusal),
+        };
+        match params {
             Ok(params) => {
                 let visit = Visit {
                     pending: self.app.pending_visit(Goal::Authorize(Box::new(params))),
@@ -37,12 +42,43 @@ impl Asked<'_> {
         }
     }
 
+    /// Replaces a reference by the authorization request that the client pushed, RFC 9126 §4, and a request object by its
+    /// parameters, RFC 9101. A surface without an endpoint for pushed requests knows neither, and ignores both parameters.
+    async fn requested(&self, mut params: Params, address: &str) -> Result<Params, Refusal> {
+        if self.dialect.at(Endpoint::Par).is_none() {
+            params.take(Param::RequestUri);
+            params.take(Param::Request);
+            return Ok(params);
+        }
+        if let Some(object) = RequestObject::take(&mut params) {
+            if params.value(Param::RequestUri).is_some() {
+                return Err(Refusal::of(No::RequestBesideRequestUri, Param::Request));
+            }
+            let opened = self.app.turn(&self.surface.policy, &self.request.found, address, object).await;
+            return match opened.unwrap_or_else(|fault| Err(answers::broken(self.request, &fault))) {
+                Ok(opened) => Ok(opened),
+                Err(refusal) if params.value(Param::RedirectUri).is_none() => Err(refusal),
+                // The parameters beside the object lead to the application, which is told.
+                Err(refusal) => {
+                    params.fault.get_or_insert(refusal);
+                    Ok(params)
+                }
+            };
+        }
+        let Some(reference) = Reference::parse(&params, &self.app.keys()) else { return Ok(params) };
+        let found = self.app.turn(&self.surface.policy, &self.request.found, address, reference).await;
+        found.unwrap_or_else(|fault| Err(answers::broken(self.request, &fault)))
+    }
+
     /// Answers with the address of the page for the browser, or with the refusal of the request.
     async fn hand_off(&self) -> Result<Response, Fault> {
         self.within_limits(async |params, address| self.hand_off_params(params, address).await).await
     }
 
-    async fn hand_off_params(&self, params: Params, address: &str) -> Result<Response, Fault> {
+    async fn hand_off_params(&self, mut params: Params, address: &str) -> Result<Response, Fault> {
+        // Pages on another surface cannot open a reference or an object.
+        params.take(Param::RequestUri);
+        params.take(Param::Request);
         let is_query_all = self.request.body.is_empty();
         let query = match self.request.uri.query() {
             Some(query) if is_query_all => query.to_owned(),

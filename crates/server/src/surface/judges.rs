@@ -1,5 +1,6 @@
 //! Hands requests to the judges of the endpoints that programs call.
 
+use protocol::authorize::PushRequest;
 use protocol::endpoint::Endpoint;
 use protocol::line::{Call, Reply};
 use protocol::model::GrantType;
@@ -26,6 +27,7 @@ impl Asked<'_> {
         let (policy, keys) = (&*self.surface.policy, self.app.keys());
         let verdict = match self.at.endpoint {
             Endpoint::Token => self.turn(TokenRequest::parse(params, policy, &keys, address), address).await?,
+            Endpoint::Par => self.turn(PushRequest::parse(params), address).await?,
             Endpoint::Introspect => self.turn(IntrospectRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Revoke => self.turn(RevokeRequest::parse(params, policy, &keys), address).await?,
             Endpoint::Userinfo => {

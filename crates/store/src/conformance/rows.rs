@@ -5,10 +5,10 @@ use std::sync::Arc;
 use protocol::jose::Algorithm;
 use protocol::line::{AccountKey, Changes, Facts, Key, Row, Wants, Write};
 use protocol::model::{
-    Access, AccessId, Amr, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client, ClientKey, ClientKind,
-    Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName, Job, JobId, Permission,
-    Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, Session, SessionId, SigningKey, Ticket, TicketId, User,
-    UserKey, WithOwners,
+    Access, AccessId, Amr, AssertionAudience, Attempts, AuthMethod, Authorization, Checked, Circumstances, Client,
+    ClientKey, ClientKind, Code, CodeId, Consent, Event, EventKind, Grant, GrantId, GrantType, Identity, IdentityName,
+    Job, JobId, Permission, Personal, PersonalId, Pkce, Refresh, RefreshMode, SealKey, SealedSecret, Session,
+    SessionId, SigningKey, Ticket, TicketId, User, UserKey, WithOwners,
 };
 use protocol::person::attempt::Attempt;
 use protocol::person::counters::account_attempts_key;
@@ -43,7 +43,11 @@ pub(crate) fn client(key: i64) -> Client {
         terms: None,
         logo_uri: None,
         kind: ClientKind::Confidential,
-        auth_methods: vec![AuthMethod::ClientSecretBasic],
+        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::PrivateKeyJwt],
+        jwks: Some(serde_json::json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "ü"}]})),
+        jwks_uri: None,
+        assertion_audience: AssertionAudience::Endpoint,
+        sealed_secrets: vec![SealedSecret { of: digest("secret"), sealed: "sealed".to_owned() }],
         secrets: Vec::new(),
         redirect_uris: vec!["https://client.example/cb?a=1".to_owned()],
         grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
@@ -51,6 +55,8 @@ pub(crate) fn client(key: i64) -> Client {
         operator_scope: Scope::of(["email"]),
         audience: Vec::new(),
         pkce: Pkce::Required,
+        is_par_required: true,
+        is_signature_required: true,
         refresh: RefreshMode::Rotate,
         access_ttl_s: Some(60),
         id_token_alg: Some(Algorithm::Es256),

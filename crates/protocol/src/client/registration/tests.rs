@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::client_setting::{Form, Given, TABLE};
+use crate::jose::signed;
 use crate::sample;
 
 #[test]
@@ -61,11 +62,15 @@ fn good(setting: Setting) -> Given {
     match setting.row().form {
         Form::Text if setting == Setting::Scope => "links:read profile".into(),
         Form::Text
-            if matches!(setting, Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri) =>
+            if matches!(
+                setting,
+                Setting::Homepage | Setting::PrivacyPolicy | Setting::Terms | Setting::LogoUri | Setting::JwksUri
+            ) =>
         {
             "https://app.example/x".into()
         }
         Form::Text => "Example Ltd".into(),
+        Form::Document => signed::published().to_string().as_str().into(),
         Form::Texts => ["https://app.example/one", "https://app.example/other"].into(),
         Form::Word(words) => words.last().expect("there are words").0.into(),
         Form::Words(words) => [words.last().expect("there are words").0].into(),
@@ -84,6 +89,7 @@ fn read(setting: Setting, client: &Client) -> Given {
         }
         Value::Number(number) => Given::Seconds(number.as_u64().expect("seconds")),
         Value::Bool(flag) => Given::Flag(flag),
+        Value::Object(members) => Given::Text(Value::Object(members).to_string()),
         other => panic!("{setting:?} is {other}"),
     }
 }
@@ -267,4 +273,67 @@ fn a_new_client_of_the_standard_surface_gets_the_least_that_fits_and_one_of_anot
     let elsewhere = Policy { dialect: "tinyemail".into(), ..sample::policy() };
     let asked = Asked { asker: Asker::Operator, policy: &elsewhere };
     assert_eq!(proposed(&Proposal::of(redirected), asked).unwrap().grants, elsewhere.grants);
+}
+
+/// Returns the text of a key set with these keys.
+fn set(keys: &[Value]) -> Given {
+    Given::Text(serde_json::json!({ "keys": keys }).to_string())
+}
+
+#[test]
+fn public_keys_come_by_value_or_by_url_and_never_private_rfc_7591_2() {
+    let signs = || (Setting::AuthMethods, ["private_key_jwt"].into());
+    let (url, keys) = ("https://app.example/keys", signed::published().to_string());
+    assert_eq!(no([signs()]), No::KeysMissing);
+    let (by_url, by_value) = ((Setting::JwksUri, url.into()), (Setting::Jwks, Given::Text(keys.clone())));
+    assert_eq!(no([signs(), by_url.clone(), by_value.clone()]), No::KeysTwice);
+    let client = ask(Asker::Operator, [signs(), by_url]).unwrap();
+    assert_eq!((client.jwks_uri.as_deref(), &client.jwks), (Some(url), &None));
+    let policy = sample::policy();
+    let asked = Asked { asker: Asker::Operator, policy: &policy };
+    let client = changed(&client, &Proposal::of([by_value]), asked).unwrap();
+    assert!(client.jwks_uri.is_none() && client.jwks.is_some(), "the later one takes the place of the earlier one");
+    let none = changed(&client, &Proposal::of([(Setting::Jwks, "".into())]), asked);
+    assert_eq!(none.unwrap_err()[0].no, No::KeysMissing);
+    let basic = Proposal::of([(Setting::Jwks, "".into()), (Setting::AuthMethods, ["client_secret_basic"].into())]);
+    assert!(changed(&client, &basic, asked).unwrap().jwks.is_none());
+
+    let published = signed::published()["keys"].clone();
+    for (member, value) in [("d", "AQAB"), ("p", "AQAB"), ("k", "AQAB")] {
+        let mut key = published[2].clone();
+        key[member] = value.into();
+        assert_eq!(no([signs(), (Setting::Jwks, set(&[published[0].clone(), key]))]), No::KeysMalformed, "{member}");
+    }
+    for text in ["{}", "no JSON", "[]", r#"{"keys":[]}"#, &format!("{keys}{}", " ".repeat(16 * 1024))] {
+        assert_eq!(no([signs(), (Setting::Jwks, text.into())]), No::KeysMalformed, "{text:.20}");
+    }
+    assert_eq!(no([signs(), (Setting::JwksUri, "http://app.example/keys".into())]), No::KeysUriMalformed);
+}
+
+#[test]
+fn a_surface_registers_what_its_endpoints_can_serve() {
+    let policy = Policy { assertion_endpoints: vec![], is_par_offered: false, ..sample::policy() };
+    let asked = Asked { asker: Asker::Operator, policy: &policy };
+    for (setting, given, expected) in [
+        (Setting::AuthMethods, ["client_secret_jwt"].into(), No::AuthMethodNotOffered),
+        (Setting::RequirePar, Given::Flag(true), No::ParNotOffered),
+    ] {
+        assert_eq!(proposed(&proposal([(setting, given)]), asked).unwrap_err()[0].no, expected);
+    }
+}
+
+#[test]
+fn a_client_that_no_longer_makes_macs_keeps_no_text_of_a_secret() {
+    let sealed = crate::model::SealedSecret { of: Digest::of(b"x"), sealed: "sealed".into() };
+    let methods = vec![AuthMethod::ClientSecretJwt];
+    let client = Client { auth_methods: methods, sealed_secrets: vec![sealed], ..sample::client() };
+    let policy = sample::policy();
+    let asked = Asked { asker: Asker::Operator, policy: &policy };
+    let named = changed(&client, &Proposal::of([(Setting::Name, "Other".into())]), asked).unwrap();
+    assert_eq!(named.sealed_secrets.len(), 1);
+    let basic = Proposal::of([(Setting::AuthMethods, ["client_secret_basic"].into())]);
+    assert!(changed(&client, &basic, asked).unwrap().sealed_secrets.is_empty());
+    let grants = (Setting::Grants, ["authorization_code"].into());
+    let public = Proposal::of([(Setting::Kind, "public".into()), grants]);
+    assert!(changed(&client, &public, asked).unwrap().sealed_secrets.is_empty());
 }

@@ -124,3 +124,23 @@ fn a_user_cannot_get_what_nobody_gets_nor_lose_every_name() {
     assert_eq!(of(UserChange { email_verified: Some(true), ..UserChange::default() }), No::EmailAbsent);
     assert_eq!(of(UserChange { username: text(""), ..UserChange::default() }), No::LoginMissing);
 }
+
+#[test]
+fn a_client_has_a_secret_if_it_authenticates_by_one() {
+    let world = world();
+    let keys = Given::Text(crate::jose::signed::published().to_string());
+    let mut own = proposal();
+    own.set(Setting::AuthMethods, ["private_key_jwt"].into());
+    own.set(Setting::Jwks, keys);
+    let add =
+        |proposal| ClientCall { client_id: "new".into(), act: ClientAct::Add { proposal, owner: None, secret: None } };
+    let (done, ..) = yes(&world, &add(own.clone()));
+    assert!(done.secret.is_none() && done.client.secrets.is_empty());
+    own.set(Setting::AuthMethods, ["client_secret_jwt"].into());
+    let (done, ..) = yes(&world, &add(own));
+    let sealed = &done.client.sealed_secrets[0].sealed;
+    let kept = world.keys.open_kept("client secret", b"new", sealed).unwrap();
+    assert_eq!(kept, done.secret.unwrap().reveal().as_bytes());
+    let shown = format!("{:?}", done.client);
+    assert!(!shown.contains(sealed), "{shown}");
+}

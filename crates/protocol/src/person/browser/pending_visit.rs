@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::entropy::Entropy;
-use crate::crypto::keys::Keys;
+use crate::crypto::keys::{Keys, Presented};
 use crate::model::{Permission, UserKey};
 use crate::openid::{ClaimsParameter, OPENID, hint, narrow};
 use crate::person::sign_in::{Begun, Demand, Progress};
@@ -66,6 +66,12 @@ pub(crate) struct SealedVisit {
     /// a long `state` would not fit into a form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     packed: Vec<(String, String)>,
+    /// The ticket of a pushed authorization request: the id of its row, and the digest of the reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pushed: Option<(i64, Digest)>,
+    /// True if the client signed the parameters.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    signed: bool,
 }
 
 const PURPOSE: &str = "errand";
@@ -162,6 +168,11 @@ impl PendingVisit {
             page,
             params,
             packed,
+            pushed: match &self.goal {
+                Goal::Authorize(params) => params.pushed.map(|own| (own.id, own.digest)),
+                Goal::Page(_) => None,
+            },
+            signed: matches!(&self.goal, Goal::Authorize(params) if params.is_signed),
         }
     }
 
@@ -171,7 +182,7 @@ impl PendingVisit {
     /// [`No::PageStale`] if the visit has expired or cannot be read.
     pub(crate) fn from_sealed(sealed: SealedVisit, now: UnixTime) -> Result<(Self, String), No> {
         let SealedVisit { until, began, begun, is_fresh_wanted, is_confirmation, .. } = sealed;
-        let SealedVisit { user, shown, link, dialect, page, mut params, packed, .. } = sealed;
+        let SealedVisit { user, shown, link, dialect, page, mut params, packed, pushed, signed, .. } = sealed;
         if now.is_past(until) {
             return Err(No::PageStale);
         }
@@ -184,6 +195,8 @@ impl PendingVisit {
                     params.push((name, value.ok_or(No::PageStale)?));
                 }
                 let mut all = Params::default();
+                all.is_signed = signed;
+                all.pushed = pushed.map(|(id, digest)| Presented { id, digest });
                 for (name, value) in params {
                     let param = Param::from_name(&name).ok_or(No::PageStale)?;
                     all.push(param, value).map_err(|_| No::PageStale)?;

@@ -3,7 +3,7 @@
 use clap::Args;
 use protocol::client::registration::{self, Asked, Asker};
 use protocol::client_setting::{Fault, Setting};
-use protocol::model::{Client, ClientKind};
+use protocol::model::{AuthMethod, Client, ClientKind};
 use protocol::operate::{ClientAct, ClientCall, ClientDone, Ownership};
 use protocol::policy::Policy;
 use protocol::redirect;
@@ -217,12 +217,21 @@ impl Set {
         }
         if let Some(secret) = &done.secret {
             document["client_secret"] = json!(secret.reveal());
-            text.push_str(&format!(
-                "\nThe client is confidential now and must send this secret. It is shown here and never again:\n  {}\n",
-                secret.reveal()
-            ));
+            let why = if seen.kind == ClientKind::Public {
+                "The client is confidential now and must send this secret."
+            } else {
+                "The client must send this secret from now on."
+            };
+            text.push_str(&format!("\n{why} It is shown here and never again:\n  {}\n", secret.reveal()));
         } else if seen.kind == ClientKind::Confidential && done.client.kind == ClientKind::Public {
             text.push_str("\nThe client is public now. Its secrets are dead: it sends none any more, and uses PKCE.\n");
+        }
+        if done.client.auth_methods.contains(&AuthMethod::ClientSecretJwt) && done.client.sealed_secrets.is_empty() {
+            let client_id = &done.client.client_id;
+            text.push_str(&format!(
+                "\nNone of its secrets can sign, because Grantry has digests of them alone. Give it a new one: grantry client \
+                 rotate-secret {client_id}\n"
+            ));
         }
         Ok(Answer::new(document, text))
     }

@@ -5,7 +5,10 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use protocol::client_setting::{CommandOption, Form, Given, Help, Proposal, Row, Setting, TABLE};
 use protocol::model::GrantType;
 
-use crate::config::{duration, suggestion};
+use crate::config::{duration, plain, suggestion};
+
+/// Maximum size of a file with a JSON document, in bytes. The setting itself may allow less.
+const DOCUMENT_BYTES_MAX: u64 = 64 * 1024;
 
 /// The options of `client add`. A setting that is not named gets its default.
 #[derive(Debug, Default)]
@@ -35,6 +38,7 @@ fn arg(row: &Row, option: CommandOption, (place, text): Help) -> Arg {
     let arg = Arg::new(option.flag).long(option.flag).value_name(option.value).help(text).display_order(place);
     match row.form {
         Form::Text => arg,
+        Form::Document => arg.value_parser(document),
         Form::Texts => arg.action(ArgAction::Append),
         Form::Word(words) => arg.value_parser(among(words)),
         Form::Words(words) => arg.value_parser(among(words)).action(ArgAction::Append),
@@ -56,6 +60,18 @@ fn grant_type(text: &str) -> Result<String, String> {
     })
 }
 
+/// Reads the file of a JSON document. Without a name, the document is empty.
+fn document(file: &str) -> Result<String, String> {
+    if file.is_empty() {
+        return Ok(String::new());
+    }
+    let size = std::fs::metadata(file).map_err(|error| plain(&error))?.len();
+    if size > DOCUMENT_BYTES_MAX {
+        return Err(format!("the file has {size} bytes, and at most {DOCUMENT_BYTES_MAX} are read"));
+    }
+    std::fs::read_to_string(file).map_err(|error| plain(&error))
+}
+
 /// Parses a lifetime. Returns seconds.
 fn lifetime(text: &str) -> Result<u64, String> {
     let seconds = duration(text).filter(|seconds| *seconds > 0);
@@ -65,7 +81,7 @@ fn lifetime(text: &str) -> Result<u64, String> {
 /// Returns the value of an option, if it was given.
 fn typed(row: &Row, flag: &str, matches: &ArgMatches) -> Option<Given> {
     match row.form {
-        Form::Text | Form::Word(_) => matches.get_one::<String>(flag).cloned().map(Given::Text),
+        Form::Text | Form::Document | Form::Word(_) => matches.get_one::<String>(flag).cloned().map(Given::Text),
         Form::Texts | Form::Words(_) | Form::Grants => {
             matches.get_many::<String>(flag).map(|texts| Given::Texts(texts.cloned().collect()))
         }
