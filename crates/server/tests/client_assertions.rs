@@ -39,16 +39,20 @@ fn bank() -> Client {
     }
 }
 
-/// The parameters of an assertion of `bank` with this `jti`.
-fn assertion(jti: &str) -> String {
+/// A JWT with these claims that `bank` signed.
+fn signed(claims: &Value) -> String {
     let header = json!({"alg": "EdDSA", "kid": "ed"});
-    let claims = json!({"iss": "bank", "sub": "bank", "aud": ISSUER, "jti": jti, "exp": NOW.0 + 60});
-    let [header, claims] = [header, claims].map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes()));
+    let [header, claims] = [&header, claims].map(|part| BASE64URL_NOPAD.encode(part.to_string().as_bytes()));
     let message = format!("{header}.{claims}");
     let key = Ed25519KeyPair::from_seed_unchecked(&BASE64URL_NOPAD.decode(D.as_bytes()).unwrap()).unwrap();
-    let signature = BASE64URL_NOPAD.encode(key.sign(message.as_bytes()).as_ref());
+    format!("{message}.{}", BASE64URL_NOPAD.encode(key.sign(message.as_bytes()).as_ref()))
+}
+
+/// The parameters of an assertion of `bank` with this `jti`.
+fn assertion(jti: &str) -> String {
+    let own = signed(&json!({"iss": "bank", "sub": "bank", "aud": ISSUER, "jti": jti, "exp": NOW.0 + 60}));
     let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
-    format!("client_assertion_type={kind}&client_assertion={message}.{signature}")
+    format!("client_assertion_type={kind}&client_assertion={own}")
 }
 
 async fn server(client: Client, settings: Settings) -> (Arc<App>, Arc<dyn Store>) {
@@ -142,4 +146,41 @@ async fn keys_at_a_url_are_fetched_once_through_the_guard() {
     let (status, told) = post(&guarded, "/oauth/token", &own("3")).await;
     assert_eq!((status, &told["error_description"]), (401, &json!("Client authentication failed.")));
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1, "a loopback address is private");
+}
+
+#[tokio::test]
+async fn a_public_client_cannot_fill_the_table_with_pushed_requests() {
+    let kind = protocol::model::ClientKind::Public;
+    let auth_methods = vec![AuthMethod::None];
+    let spa = Client { client_id: "spa".into(), kind, auth_methods, jwks: None, ..bank() };
+    let (app, _) = server(spa, Settings::new(ISSUER)).await;
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
+    let request = format!("client_id=spa&response_type=code&code_challenge={challenge}");
+    for _ in 0..120 {
+        assert_eq!(post(&app, "/oauth/par", &request).await.0, 201);
+    }
+    assert_eq!(post(&app, "/oauth/par", &request).await.0, 429);
+}
+
+#[tokio::test]
+async fn a_browser_brings_a_signed_request_and_the_application_hears_of_a_bad_one_rfc_9101_6() {
+    let (app, _) = server(bank(), Settings::new(ISSUER)).await;
+    let object = |client_id: &str| {
+        signed(&json!({
+            "client_id": client_id, "response_type": "code", "redirect_uri": common::CALLBACK, "prompt": "none", "state": "s",
+            "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method": "S256",
+        }))
+    };
+    let location = async |query: String| {
+        let response = ask(&app, Method::GET, &format!("/oauth/authorize?client_id=bank&{query}"), &[], "").await;
+        let to = response.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+        (response.status().as_u16(), to.unwrap_or_default())
+    };
+    let (_, to) = location(format!("request={}&state=other", object("bank"))).await;
+    assert!(to.starts_with(common::CALLBACK) && to.contains("error=login_required") && to.contains("state=s&"), "{to}");
+    let bad = format!("request={}", object("other"));
+    assert_eq!(location(bad.clone()).await.0, 400);
+    let (_, to) = location(format!("{bad}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb&state=t")).await;
+    assert!(to.starts_with(common::CALLBACK) && to.contains("error=invalid_request_object"), "{to}");
+    assert_eq!(location(format!("{bad}&request_uri=urn%3Ax")).await.0, 400);
 }

@@ -67,6 +67,11 @@ impl Limiter {
     ) -> Result<(), Refusal> {
         let client = proof(dialect, address, claim);
         let Some(no) = no else {
+            // A public client proves nothing, and each of its pushed requests becomes a row. It counts as a failure does.
+            let is_unproven = endpoint == Endpoint::Par && !claim.has_secret;
+            if let Some(limit) = dialect.limits.failed.filter(|_| is_unproven) {
+                self.count_failed(&dialect.name, address, limit, now);
+            }
             if let Some(client) = client.filter(|_| dialect.limits.failed.is_some()) {
                 self.failed.proven.insert(client, ());
             }

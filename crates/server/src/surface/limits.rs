@@ -2,6 +2,7 @@
 //! limits for failures.
 
 use dialect::rules::LimitBy;
+use protocol::endpoint::Endpoint;
 use protocol::line::Wants;
 use protocol::model::UserKey;
 use protocol::refusal::{No, Refusal};
@@ -46,7 +47,7 @@ impl Asked<'_> {
     fn judged(&self, response: Response, address: &str) -> Response {
         let no = response.extensions().get::<Refused>().map(|refused| refused.refusal.no);
         let (limiter, now) = (&self.app.limiter, self.app.clock.now());
-        if no.is_none() && !limiter.has_failures(now) {
+        if no.is_none() && !limiter.has_failures(now) && self.at.endpoint != Endpoint::Par {
             return response;
         }
         let params = self.dialect.decode(self.at, &self.incoming()).unwrap_or_default();
