@@ -97,14 +97,6 @@ async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), Pos
     must(link.run(sql, values).await? == 1)
 }
 
-/// Adds a row; one whose id is taken loses the turn.
-async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), PostgresError> {
-    match link.run(sql, values).await {
-        Err(stop) if stop.is_conflict() => Err(PostgresError::Lost),
-        done => done.map(drop),
-    }
-}
-
 fn must(holds: bool) -> Result<(), PostgresError> {
     if holds { Ok(()) } else { Err(PostgresError::Lost) }
 }
