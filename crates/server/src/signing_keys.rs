@@ -167,9 +167,9 @@ impl Place<'_> {
     /// Returns the writes of a rotation, with its audit event.
     fn promotion(self, rows: &[SigningKey], algorithm: Algorithm, actor: &str) -> Vec<Write> {
         let mut writes = promote(rows, algorithm, self.now);
-        let promoted = writes.iter().find_map(|write| match write {
-            Write::PutSigningKey(row) if row.state() == SigningKeyState::Active => Some(row.kid.clone()),
-            _ => None,
+        let promoted = writes.iter().find_map(|write| {
+            let Write::PutSigningKey(row) = write else { return None };
+            (row.state() == SigningKeyState::Active).then(|| row.kid.clone())
         });
         writes.extend(promoted.map(|kid| {
             Write::Note(Event {

@@ -12,8 +12,6 @@ mod jws;
 mod jwt;
 pub mod sign;
 #[cfg(test)]
-mod sign_tests;
-#[cfg(test)]
 pub(crate) mod signed;
 #[cfg(test)]
 mod tests;

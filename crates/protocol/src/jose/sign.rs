@@ -1,6 +1,9 @@
 //! Messages that this server signs. A judge decides [`ToSign`]: claims and an algorithm. The server signs after the decision
 //! and before the commit, because a signature draws randomness and a judge has none to give.
 
+#[cfg(test)]
+mod tests;
+
 use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use aws_lc_rs::rand::SecureRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;

@@ -9,6 +9,7 @@ pub(crate) mod ring;
 mod seals;
 mod secrets;
 pub(crate) mod signer;
+mod signing;
 mod turn;
 
 use std::collections::HashMap;

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use protocol::client::registration::secret_digest;
 use protocol::line::{Changes, Rely, Write};
-use protocol::model::{Client, ClientKey, Consent, IdentityName, SealKey, SigningKey, Ticket, User, UserKey};
+use protocol::model::{Client, ClientKey, Consent, IdentityName, Ticket, User, UserKey};
 use protocol::names::login_forms;
 
 use super::batch::{Batch, Counters, give_names, hold_grants, hold_sessions};
 use super::error::PostgresError;
 use super::gate;
 use super::insert;
+use super::keys;
 use super::link::{Link, Typed, typed};
 use super::text::text;
 use crate::documents::{revoked_below, written};
@@ -94,14 +95,6 @@ async fn hold_counters(link: &Link, changes: &Changes) -> Result<(), PostgresErr
 /// Runs a statement that must change one row.
 async fn run_one(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), PostgresError> {
     must(link.run(sql, values).await? == 1)
-}
-
-/// Adds a row; one whose id is taken loses the turn.
-async fn add(link: &Link, sql: &str, values: &[Typed<'_>]) -> Result<(), PostgresError> {
-    match link.run(sql, values).await {
-        Err(stop) if stop.is_conflict() => Err(PostgresError::Lost),
-        done => done.map(drop),
-    }
 }
 
 fn must(holds: bool) -> Result<(), PostgresError> {
@@ -299,23 +292,10 @@ async fn write(link: &Link, write: &Write) -> Result<(), PostgresError> {
         Write::PutUser(row) => put_user(link, row).await,
         Write::PutPersonal(row) => insert::personal(link, row).await,
         Write::ChangeTicket(row) => change_ticket(link, row).await,
-        Write::PutSealKey(SealKey { number, created_at }) => {
-            let sql = "INSERT INTO seal_keys (number, created_at) VALUES ($1, $2)";
-            add(link, sql, typed![INT8 i64::from(*number), INT8 created_at.0]).await?;
-            link.simple(super::shared::NOTIFY).await
-        }
-        Write::DropSealKey(number) => {
-            end("DELETE FROM seal_keys WHERE number = $1", &[i64::from(*number)]).await?;
-            link.simple(super::shared::NOTIFY).await
-        }
-        Write::PutSigningKey(row) => {
-            put_signing_key(link, row).await?;
-            link.simple(super::shared::NOTIFY).await
-        }
-        Write::DropSigningKey(number) => {
-            end("DELETE FROM signing_keys WHERE number = $1", &[i64::from(*number)]).await?;
-            link.simple(super::shared::NOTIFY).await
-        }
+        Write::PutSealKey(row) => keys::put_seal(link, *row).await,
+        Write::DropSealKey(number) => keys::drop_seal(link, *number).await,
+        Write::PutSigningKey(row) => keys::put_signing(link, row).await,
+        Write::DropSigningKey(number) => keys::drop_signing(link, *number).await,
         Write::WithdrawConsent { user, client } => end_all(link, &WITHDRAW_CONSENT, &[user.0, client.0]).await,
         Write::EndSessions { user, but: Some(but) } => {
             end("DELETE FROM sessions WHERE user_key = $1 AND id <> $2", &[user.0, but.0]).await
@@ -380,24 +360,6 @@ async fn change_ticket(link: &Link, row: &Ticket) -> Result<(), PostgresError> {
     let (user, client, version) = (user.map(|user| user.0), client.map(|client| client.0), i64::from(*version));
     let document = written(document, id.0).map_err(PostgresError::Unreadable)?;
     run_one(link, SQL, typed![INT8 id.0, INT8 user, INT8 client, INT8 expires_at.0, INT8 version, TEXT document]).await
-}
-
-async fn put_signing_key(link: &Link, row: &SigningKey) -> Result<(), PostgresError> {
-    const ADD: &str = "INSERT INTO signing_keys (number, version, algorithm, kid, sealed, created_at, active_at, retired_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    const CHANGE: &str = "UPDATE signing_keys SET version = $2, active_at = $3, retired_at = $4 \
-        WHERE number = $1 AND version = $2 - 1";
-    let SigningKey { number, version, algorithm, kid, sealed, created_at, active_at, retired_at } = row;
-    let (number, is_new, version) = (i64::from(*number), *version == 1, i64::from(*version));
-    let (active_at, retired_at) = (active_at.map(|at| at.0), retired_at.map(|at| at.0));
-    if is_new {
-        let (algorithm, kid, sealed) = (text(algorithm), text(kid), text(sealed));
-        let values = typed![
-            INT8 number, INT8 version, TEXT algorithm, TEXT kid, TEXT sealed, INT8 created_at.0, INT8 active_at, INT8 retired_at
-        ];
-        return add(link, ADD, values).await;
-    }
-    run_one(link, CHANGE, typed![INT8 number, INT8 version, INT8 active_at, INT8 retired_at]).await
 }
 
 async fn drop_identity(link: &Link, name: &IdentityName) -> Result<(), PostgresError> {

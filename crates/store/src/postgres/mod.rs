@@ -14,6 +14,7 @@ mod error;
 mod gate;
 mod insert;
 mod jobs;
+mod keys;
 mod lane;
 mod link;
 mod list;

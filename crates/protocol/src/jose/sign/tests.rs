@@ -6,10 +6,22 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed2551
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value, json};
 
-use super::sign::{PrivateKey, SIGNED_TTL_S_MAX, ToSign, half_hash};
-use super::signed::{self, ED_X, ES_X, ES_Y};
-use super::{Algorithm, Jws, KeySet, thumbprint};
+use super::{PrivateKey, SIGNED_TTL_S_MAX, ToSign, half_hash};
+use crate::jose::signed::{self, ED_X, ES_X, ES_Y};
+use crate::jose::{Algorithm, Jws, KeySet, thumbprint};
 use crate::time::UnixTime;
+
+/// An RSA key of 1,024 bits in PKCS#8, made for these tests.
+const RSA_1024: &str = concat!(
+    "MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBALdLMWvMlhAV0obu7o7YYWuYPmajEaYPN_v5YAZjwGKS2IdWlvtPne3dM4XiBW",
+    "xsGmMb9srAPKfBnLxy0jbyE2z8Arjow6g7AliNJ3nhxuangkEdcO_Le6QnMMl6JTicsb6hIxn8N37EQ9Jh4McYNC9aSTszco1PX-t9i8ij0sfR",
+    "AgMBAAECgYB40aC2_PkhizDlbpNjJzA4Gvdu8ihM_JUbi4qHS7Nhhogh1arZ5uYkB33Rz2VhzXQrRiCMDuEsdwvYkBsOysyQGYX2Q6cLMwzK5J",
+    "Vz3Q31UbppWer_ljsaDd9IhvqKt4CUN887RWniS3bvQ2v9amH61NqYkXpsOhbYk6VkixmGnQJBANwK0mEXatcz-aNTmM-VlbI0kF4T3gCQxRaw",
+    "Tt9EIkAYSXn33jWsvlFfHDKfE7BwvjMaIINLHHNBNKwvtsFfT4cCQQDVPwtNsL0SgCcqKLC6qm5P1mj_q85dUpx_RRRigRM4e_igV6SXiRmgyJ",
+    "IFiqVLDKCrUiF2DhQ9BcRzZWuJfRPnAkEAyNjn5s-lKgG7H6WymegD18G69ORVg1ahT3Bmzcw3JyIED1x8a6ndnhCegGZLZoXCVorGmpD4ywr9",
+    "tR1oR2FkCQJAf-12RoFErBidZjlK7HDaBKNIEjlrb6jjoaY7eGyer0AQA4EQiKgC6-XnU9O9HazRpnV7BWuk0IbpN6EcRjr2-QJAHvvjZeJr-C",
+    "6h8rnQXTTiHAY45C3ZNTCGNwLnFwhEcmDXnHgsg5ZO1v1TBiE8seJguTh49VGtk2JfHkZEaCNIfg",
+);
 
 /// Returns a private key for each algorithm in PKCS#8. ES256 and EdDSA have the keys of RFC 7515 A.3 and RFC 8037 A.
 fn private_keys() -> Vec<(Algorithm, Vec<u8>)> {
@@ -75,6 +87,14 @@ fn what_is_signed_is_verified_by_the_published_key_and_names_it() {
         assert_eq!(jws.check_signature(&set), Ok(()), "{algorithm}");
         assert_eq!(jws.payload::<Map<String, Value>>(), Ok(claims()));
         assert!(Jws::read(text, "at+jwt").is_err(), "a token of one kind is none of another");
+    }
+}
+
+#[test]
+fn an_rsa_key_of_fewer_than_2048_bits_is_refused_rfc_7518_3_3() {
+    let small = BASE64URL_NOPAD.decode(RSA_1024.as_bytes()).unwrap();
+    for algorithm in [Algorithm::Rs256, Algorithm::Ps256] {
+        assert!(PrivateKey::parse(algorithm, &small).is_none());
     }
 }
 
