@@ -7,8 +7,11 @@
 
 use crate::crypto::entropy::Entropy;
 use crate::crypto::keys::Keys;
+use crate::line::{Call, Facts, Key, Turn, Wants, Write};
 use crate::model::UserKey;
 use crate::policy::PAGE_TTL_S;
+use crate::refusal::{No, Refusal};
+use crate::secret::Digest;
 use crate::time::UnixTime;
 
 /// Maximum size of the kept values, in bytes of JSON, because proxies limit the length of addresses. The user must fill
@@ -64,6 +67,39 @@ pub fn open(kept_for: Use<'_>, text: &str, user: UserKey, now: UnixTime, keys: &
     match serde_json::from_slice::<(UnixTime, Vec<(String, String)>)>(&plain) {
         Ok((until, values)) if !now.is_past(until) => values,
         _ => Vec::new(),
+    }
+}
+
+/// Takes the right to send a sealed form again without asking the user. It is taken once: a browser or a proxy that
+/// repeats the request does not repeat what the form does.
+#[derive(Debug)]
+pub struct SendOnce {
+    form: Digest,
+    until: UnixTime,
+}
+
+impl SendOnce {
+    /// `sealed` is what [`seal`] made at most [`PAGE_TTL_S`] before `now`.
+    #[must_use]
+    pub fn new(sealed: &str, now: UnixTime) -> Self {
+        Self { form: Digest::of(sealed.as_bytes()), until: now.plus(PAGE_TTL_S) }
+    }
+}
+
+impl Call for SendOnce {
+    type Yes = ();
+
+    fn wants(&self) -> Wants {
+        Wants::of([Key::UsedJti(self.form)])
+    }
+
+    fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(), Refusal> {
+        if facts.is_jti_used(self.form) {
+            return Err(No::PageStale.into());
+        }
+        // ◆ Of two requests with the same form, the second is judged again and finds it used.
+        turn.write(Write::BurnJti { jti: self.form, until: self.until });
+        Ok(())
     }
 }
 

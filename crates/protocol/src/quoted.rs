@@ -5,7 +5,9 @@ use std::fmt;
 /// Maximum length in bytes. The piece is stored within a refusal, which is copied often.
 const BYTES_MAX: usize = 80;
 
-/// Up to 80 characters that RFC 6749 §5.2 allows in an `error_description`: printable ASCII without `"` and `\`.
+/// Up to 80 characters that RFC 6749 §5.2 allows in an `error_description`, printable ASCII without `"` and `\`, and neither
+/// `<` nor `>`: anybody can send a browser here whose redirect takes the piece to an application, which may show it on a page
+/// as it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Quoted {
     bytes: [u8; BYTES_MAX],
@@ -23,7 +25,7 @@ impl Quoted {
         let mut quoted = Self { bytes: [0; BYTES_MAX], length: 0 };
         for character in text.chars().take(kept).chain(dots.chars()) {
             // RFC 6749 §5.2: "%x20-21 / %x23-5B / %x5D-7E".
-            let is_plain = matches!(character, ' '..='!' | '#'..='[' | ']'..='~');
+            let is_plain = matches!(character, ' '..='!' | '#'..='[' | ']'..='~') && !matches!(character, '<' | '>');
             quoted.bytes[usize::from(quoted.length)] =
                 if is_plain { u8::try_from(character).unwrap_or(b'?') } else { b'?' };
             quoted.length += 1;
@@ -69,6 +71,7 @@ mod tests {
     #[test]
     fn a_quotation_has_only_characters_of_an_error_description_rfc_6749_5_2() {
         assert_eq!(Quoted::new("https://a.example/é\"\\\n").as_str(), "https://a.example/????");
+        assert_eq!(Quoted::new("<script>").as_str(), "?script?");
         let long = Quoted::new(&"x".repeat(200));
         assert_eq!((long.as_str().len(), &long.as_str()[76..]), (80, "x..."));
         assert_eq!(Quoted::new(&"x".repeat(80)).as_str(), "x".repeat(80));

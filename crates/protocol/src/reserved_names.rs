@@ -324,7 +324,7 @@ impl ReservedNames {
 
 /// The words of a name. A capital letter behind a small one begins a word.
 fn words(name: &str) -> Vec<String> {
-    let characters: Vec<char> = name.nfkc().collect();
+    let characters: Vec<char> = name.nfkc().map(plain_letter).collect();
     let (mut words, mut word) = (Vec::new(), String::new());
     for (at, own) in characters.iter().enumerate() {
         let before = at.checked_sub(1).map(|at| characters[at]);
@@ -354,6 +354,21 @@ fn folded(word: &str) -> String {
     let lower = skeleton(word).collect::<String>().to_lowercase();
     let plain = skeleton(&lower).filter(|own| !is_combining_mark(*own)).map(stand_in);
     plain.collect::<String>().replace("vv", "w")
+}
+
+/// The letter that a letter-like character shows, where neither NFKC nor the skeleton says so: small capitals, letters in black
+/// circles and squares, regional indicators, and Cyrillic letters whose skeletons are small capitals.
+fn plain_letter(own: char) -> char {
+    const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢвкмнтκ";
+    const LETTERS: &str = "abcdefghijklmnoprstuvwyzbkmhtk";
+    // Each of these blocks has the letters from A to Z in order.
+    for first in ['🅐', '🅰', '🇦'] {
+        let at = u32::from(own).wrapping_sub(u32::from(first));
+        if let Some(letter) = u8::try_from(at).ok().filter(|at| *at < 26) {
+            return char::from(b'a' + letter);
+        }
+    }
+    SMALL_CAPITALS.chars().position(|small| small == own).and_then(|at| LETTERS.chars().nth(at)).unwrap_or(own)
 }
 
 /// The letter for which a digit or a sign may stand.
@@ -406,6 +421,13 @@ mod tests {
             ("Ｇｏｏｇｌｅ", "Google"),
             ("Gооgle", "Google"),
             ("Gοοgle", "Google"),
+            ("ɢᴏᴏɢʟᴇ", "Google"),
+            ("🅶🅾🅾🅶🅻🅴", "Google"),
+            ("🅖🅞🅞🅖🅛🅔", "Google"),
+            ("🇬🇴🇴🇬🇱🇪", "Google"),
+            ("Linкhaven", "Linkhaven"),
+            ("Linκhaven", "Linkhaven"),
+            ("мicrosofт", "Microsoft"),
             ("Google Drive Backup", "Google"),
             ("Google!", "Google"),
             ("Google's", "Google"),

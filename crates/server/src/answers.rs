@@ -137,7 +137,7 @@ pub(crate) fn claimed_client(params: &Params) -> Option<&str> {
 pub(crate) fn is_of_known_client(no: No) -> bool {
     use ErrorKind::{
         InsufficientScope, InvalidRequest, InvalidToken, MethodNotAllowed, NotFound, RateLimited, ServerError,
-        TemporarilyUnavailable, UnsupportedGrantType,
+        TemporarilyUnavailable, UnknownClient, UnsupportedGrantType,
     };
     match no {
         No::RedirectUriUnregistered => true,
@@ -162,6 +162,7 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
                 | RateLimited
                 | TemporarilyUnavailable
                 | ServerError
+                | UnknownClient
         ),
     }
 }
@@ -173,5 +174,18 @@ pub(crate) fn broken(request: &Request, fault: &Fault) -> Refusal {
         // Nothing is known to be broken: the store or a pool is slow.
         Fault::Late(_) => busy(),
         _ => No::Broken.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_id_of_an_unknown_client_is_no_known_one() {
+        for no in [No::ClientUnknown, No::AuthorizeClientUnknown, No::ClientMissing, No::ClientLockedOut] {
+            assert!(!is_of_known_client(no), "{no:?}");
+        }
+        assert!(is_of_known_client(No::RedirectUriUnregistered) && is_of_known_client(No::ClientSecretWrong));
     }
 }

@@ -95,8 +95,13 @@ impl<'a> Browser<'a> {
     }
 
     async fn request(&self, method: Method, path: &str, body: &str) -> Page {
-        let (mut method, mut path, mut body) = (method, path.to_owned(), body.to_owned());
         let site = if method == Method::POST { "same-origin" } else { "none" };
+        self.request_from(site, method, path, body).await
+    }
+
+    /// Sends a request from a page of this site (`same-origin`), of another, or of none.
+    async fn request_from(&self, site: &str, method: Method, path: &str, body: &str) -> Page {
+        let (mut method, mut path, mut body) = (method, path.to_owned(), body.to_owned());
         for _ in 0..5 {
             let cookies =
                 self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
@@ -256,6 +261,25 @@ async fn a_browser_that_does_not_say_where_it_comes_from_is_asked_before_a_form_
     assert!(!elsewhere.body.contains("Laptop"), "{}", elsewhere.body);
     let made = browser.send(&back, "/developer/tokens/new", &fields).await;
     assert!(made.shown("secret").is_some(), "{}", made.body);
+}
+
+#[tokio::test]
+async fn a_form_goes_on_by_itself_once_however_often_the_address_is_asked_for() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let form = browser.enter(NEW_APPLICATION).await;
+    app.clock.set(NOW.plus(16 * 60));
+    let fields = [("action", "create"), ("name", "Importer"), ("redirect_uris", "https://app.example/cb")];
+    let asked = browser.send(&form, NEW_APPLICATION, &fields).await;
+    let next = form_urlencoded::parse(asked.path.split_once('?').unwrap().1.as_bytes())
+        .find_map(|(name, value)| (name == "next").then(|| value.into_owned()))
+        .expect("the way back");
+    let clients = || async { app.store.clients(Some(UserKey(1)), None, 9).await.unwrap().len() };
+    browser.sign_in(&asked).await;
+    assert_eq!(clients().await, 1);
+    let again = browser.request_from("same-origin", Method::GET, &next, "").await;
+    assert!(again.body.contains(">Continue</button>"), "{}: {}", again.path, again.body);
+    assert_eq!(clients().await, 1);
 }
 
 // Reloading a page that shows a secret must not make another one.

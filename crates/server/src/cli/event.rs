@@ -42,7 +42,7 @@ Examples:
 
 An event names the user and the client by id, e-mail address or user name as they are now. Commands of the operator have no
 address, and name the account of the operating system that ran them as actor. With --json, `until` says when a lockout ends.
-An unknown --kind is answered with the list of all kinds.")]
+`--kind '?'` lists all kinds.")]
     List(List),
 }
 
@@ -145,9 +145,8 @@ fn counted(text: &str) -> Result<String, CommandError> {
 fn kind(word: &str) -> Result<EventKind, CommandError> {
     let names = || EventKind::ALL.iter().map(|kind| kind.as_str());
     EventKind::from_name(word).ok_or_else(|| {
-        let near = suggestion(word, names());
-        let all: Vec<&str> = names().collect();
-        CommandError::usage(format!("--kind cannot be `{word}`{near}. The kinds are {}", all.join(", ")))
+        // Without a similar kind, the suggestion is the list of all kinds.
+        CommandError::usage(format!("--kind cannot be `{word}`{}", suggestion(word, names())))
     })
 }
 

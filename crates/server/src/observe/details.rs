@@ -1,5 +1,8 @@
 //! What the log line of a refused request tells beside the name of the refusal. All of it is untrusted text, cut and escaped.
 
+/// Maximum length of a method in a log line, in bytes. RFC 9110 §9.1 sets no limit, and a method may fill the whole header.
+pub(super) const METHOD_BYTES_MAX: usize = 24;
+
 /// What the log line of a refused request tells.
 #[derive(Debug, Default)]
 pub(crate) struct Details {

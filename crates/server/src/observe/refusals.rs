@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 use protocol::refusal::{No, Refusal};
 
-use super::details::Details;
+use super::details::{Details, METHOD_BYTES_MAX, cut};
 use crate::address::wider;
 use crate::http::Request;
 
@@ -233,7 +233,8 @@ impl Refused<'_> {
     fn log(&self) {
         let Self { request, place: (dialect, endpoint), address, refusal, client_id, user, status, took, .. } = *self;
         let details = (self.details)();
-        let (id, method, status) = (request.id.as_str(), request.method.as_str(), status.as_u16());
+        let method = cut(request.method.as_str().as_bytes(), METHOD_BYTES_MAX);
+        let (id, method, status) = (request.id.as_str(), method.as_str(), status.as_u16());
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let name = refusal.row().name;
         let Details { auth_method, param, .. } = details;

@@ -257,8 +257,9 @@ pub(super) fn events_statement(filter: &EventFilter) -> String {
     let when = |is_set: bool, condition: &str, number: u8| {
         if is_set { condition.to_owned() } else { format!("?{number} IS NULL") }
     };
-    let is_selective =
-        filter.user.is_some() || filter.client.is_some() || filter.address.is_some() || filter.after.is_some();
+    // After the least number there are all events.
+    let is_late = filter.after.is_some_and(|after| after != i64::MIN);
+    let is_selective = filter.user.is_some() || filter.client.is_some() || filter.address.is_some() || is_late;
     // SQLite would walk through all events from the last one on, and find too late that none is new enough.
     let is_by_time = filter.since.is_some() && !is_selective;
     format!(

@@ -296,6 +296,7 @@ fn events_of_a_user_a_client_an_address_or_a_time_are_found_by_an_index() {
         (EventFilter { client: Some(ClientKey(1)), ..any() }, "events_by_client"),
         (EventFilter { address: Some("192.0.2.1".into()), ..any() }, "events_by_address"),
         (EventFilter { since: Some(UnixTime(1)), ..any() }, "events_by_time"),
+        (EventFilter { since: Some(UnixTime(1)), after: Some(i64::MIN), ..any() }, "events_by_time"),
     ] {
         let sql = super::list::events_statement(&filter);
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -110,6 +110,12 @@ fn told(faults: &[Fault], policy: &Policy) -> CommandError {
 fn given(client: &Client) -> String {
     let id = &client.client_id;
     let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    if grants.is_empty() && client.kind == ClientKind::Public {
+        return format!(
+            "\nIt may do nothing: only a client that proves who it is may introspect tokens. `grantry client set {id} --kind \
+             confidential` gives it a secret.\n"
+        );
+    }
     if grants.is_empty() {
         return format!(
             "\nIt may introspect tokens and gets none itself. `grantry client set {id} --grant …` changes this.\n"

@@ -2,13 +2,13 @@
 //!
 //! The form travels through the sign-in in the address, sealed for the user and for the path that it was sent to. The
 //! redirect after the sign-in leads back to this address, and the form is then judged as if it was sent again. The answer
-//! is another redirect, so the address stays in no history. This happens only if the browser says that each step of its
+//! is another redirect, so the address stays in no history, and a form is sent again once. This happens only if the browser says that each step of its
 //! way was on this origin (`Sec-Fetch-Site: same-origin`). A browser that says nothing, that comes from another site such
 //! as the upstream identity provider, or into which the address was typed, gets a page with the form and a button.
 
 use ::http::Method;
 use protocol::account::Act;
-use protocol::carried_form::Use;
+use protocol::carried_form::{SendOnce, Use};
 use protocol::model::UserKey;
 use serde::Serialize;
 
@@ -58,6 +58,8 @@ pub(crate) async fn sent_again<'a>(app: &App, page: &PageRequest<'a>) -> Option<
     if fields.is_empty() {
         return None;
     }
+    let once = SendOnce::new(&sealed, app.clock.now());
+    app.turn(app.house_policy(), &page.http.found, &page.address, once).await.ok()?.ok()?;
     fields.push(("csrf".to_owned(), seal(app, page, user)));
     Some(page.submitting(fields))
 }
