@@ -55,10 +55,14 @@ impl Dialect {
                 }
             }
         }
-        if self.at(Endpoint::Par).is_some() {
-            let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|own| own.as_str()).collect();
-            put("request_parameter_supported", json!(true));
+        let takes_objects = self.at(Endpoint::Par).is_some();
+        if takes_objects || policy.scope.is_openid {
+            put("request_parameter_supported", json!(takes_objects));
+            // OpenID Connect Discovery §3: "If omitted, the default value is true."
             put("request_uri_parameter_supported", json!(false));
+        }
+        if takes_objects {
+            let algorithms: Vec<&str> = Algorithm::ALL.iter().map(|own| own.as_str()).collect();
             put("request_object_signing_alg_values_supported", json!(algorithms));
         }
         if has(GrantType::AuthorizationCode) {
@@ -83,9 +87,6 @@ fn provider() -> Map<String, Value> {
         ("claims_supported", claims.collect()),
         ("claims_parameter_supported", json!(true)),
         ("prompt_values_supported", json!(PROMPTS)),
-        ("request_parameter_supported", json!(false)),
-        // OpenID Connect Discovery §3: "If omitted, the default value is true."
-        ("request_uri_parameter_supported", json!(false)),
     ];
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
