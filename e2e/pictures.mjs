@@ -15,15 +15,15 @@ try {
   const { issuer, sample_site: site, users } = demo.document;
   const person = await browser.person({ origin: issuer }, { viewport: VIEW, deviceScaleFactor: 1 });
   const { page } = person;
-  const take = async (name) => {
-    await page.screenshot({ path: join(FOLDER, `${name}.png`) });
+  const take = async (name, { fullPage = false } = {}) => {
+    await page.screenshot({ path: join(FOLDER, `${name}.png`), fullPage });
     console.log(`docs/pictures/${name}.png`);
   };
   await page.goto(site);
   await page.getByRole('button', { name: 'Connect' }).click();
   await person.signIn(users[0]);
   await page.setViewportSize({ width: 760, height: 980 });
-  await take('consent');
+  await take('consent', { fullPage: true });
   await page.setViewportSize(VIEW);
   await person.decide('approve');
   await take('sample-site');

@@ -228,7 +228,8 @@ impl Curl {
     }
 }
 
-/// The words of a command, split as a POSIX shell splits them. Only single quotes are understood.
+/// The words of a command, split as a POSIX shell splits them. Only single quotes are understood, and lines that a
+/// backslash continues.
 fn shell_words(command: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for (at, part) in command.split('\'').enumerate() {
@@ -236,7 +237,7 @@ fn shell_words(command: &str) -> Vec<String> {
             words.last_mut().unwrap().push_str(part);
             continue;
         }
-        for (at, piece) in part.split(' ').enumerate() {
+        for (at, piece) in part.replace("\\\n", " ").split(' ').enumerate() {
             if at > 0 {
                 words.push(String::new());
             }

@@ -258,6 +258,21 @@ async fn a_browser_that_does_not_say_where_it_comes_from_is_asked_before_a_form_
     assert!(made.shown("secret").is_some(), "{}", made.body);
 }
 
+// Reloading a page that shows a secret must not make another one.
+#[tokio::test]
+async fn a_form_whose_answer_shows_a_secret_goes_on_at_a_button() {
+    let app = server(&["standard"], Settings::new(ISSUER)).await;
+    let browser = Browser::new(&app);
+    let page = "/account/second-factor";
+    let form = browser.enter(page).await;
+    app.clock.set(NOW.plus(16 * 60));
+    let asked = browser.send(&form, page, &[("action", "enrol-totp")]).await;
+    let back = browser.sign_in(&asked).await;
+    assert!(back.path.starts_with(page) && back.body.contains(">Continue</button>"), "{}: {}", back.path, back.body);
+    let shown = browser.send(&back, page, &[("action", &back.value("action"))]).await;
+    assert!(shown.body.contains("name=\"otp\""), "{}", shown.body);
+}
+
 #[tokio::test]
 async fn a_sign_in_leads_nowhere_but_to_pages_of_ones_own() {
     let app = server(&["standard"], Settings::new(ISSUER)).await;

@@ -92,6 +92,41 @@ async fn scripts_may_read_what_the_dialect_shares_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_key_set_is_public_cacheable_and_the_same_on_every_node() {
+    let store = common::memory().await;
+    let settings = || Settings::new("https://auth.example");
+    let (one, two) = (common::app(Arc::clone(&store), settings()).await, common::app(store, settings()).await);
+    assert_eq!(ask(&one, Method::POST, "/oauth/jwks", &[], "").await.status(), 405);
+    let origin = ("origin", "https://spa.example");
+    let told = ask(&one, Method::GET, "/oauth/jwks", &[origin], "").await;
+    assert_eq!(told.status(), 200);
+    assert_eq!(told.headers()["cache-control"], "public, max-age=3600");
+    assert_eq!(told.headers()["access-control-allow-origin"], "*");
+    let set = text(told).await;
+    let keys = json(&set)["keys"].as_array().expect("a list").clone();
+    let algorithms: Vec<&str> = keys.iter().map(|key| key["alg"].as_str().expect("a name")).collect();
+    assert_eq!(algorithms, ["RS256", "PS256", "ES256", "EdDSA"]);
+    for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+        assert!(keys.iter().all(|key| key.get(private).is_none()), "{private} is private");
+    }
+    assert_eq!(text(ask(&two, Method::GET, "/oauth/jwks", &[], "").await).await, set);
+    let metadata = text(ask(&one, Method::GET, "/.well-known/oauth-authorization-server", &[], "").await).await;
+    assert_eq!(json(&metadata)["jwks_uri"], "https://auth.example/oauth/jwks");
+}
+
+#[tokio::test]
+async fn without_a_store_that_takes_the_first_keys_nobody_is_told_an_empty_key_set() {
+    let store = Arc::new(Troubled::new(common::memory().await, Trouble::Unavailable));
+    let app = common::app(Arc::clone(&store) as Arc<dyn Store>, Settings::new("https://auth.example")).await;
+    store.begin();
+    assert_eq!(ask(&app, Method::GET, "/oauth/jwks", &[], "").await.status(), 503);
+    store.end();
+    assert_eq!(ask(&app, Method::GET, "/oauth/jwks", &[], "").await.status(), 200);
+    store.begin();
+    assert_eq!(ask(&app, Method::GET, "/oauth/jwks", &[], "").await.status(), 200, "they are known from now on");
+}
+
+#[tokio::test]
 async fn a_preflight_allows_the_headers_that_it_asks_for_and_no_cookies() {
     let app = common::usual().await;
     let allowed = async |asked: &str| {

@@ -135,7 +135,7 @@ impl Visit {
     fn next_to_page(&self, path: &str, signed: Option<&Signed>, turn: &mut Turn<'_>) -> Step {
         match self.signing_in(None).next(signed, turn) {
             Next::Done(_) => Step::Go(path.to_owned()),
-            Next::Ask(question) => self.put(question, None, turn),
+            Next::Ask(question) => self.put(*question, None, turn),
         }
     }
 
@@ -149,13 +149,14 @@ impl Visit {
     ) -> Step {
         let signed = match self.signing_in(Some(way.client)).next(signed, turn) {
             Next::Done(signed) => signed,
-            Next::Ask(Question::SignIn { .. }) if request.is_prompt_none => {
-                return way.back(Err(No::LoginNeeded.into()), turn);
+            Next::Ask(question) if request.is_prompt_none => {
+                let no = match *question {
+                    Question::SignIn { .. } => No::LoginNeeded,
+                    Question::SecondFactor { .. } => No::SecondFactorNeeded,
+                };
+                return way.back(Err(no.into()), turn);
             }
-            Next::Ask(Question::SecondFactor { .. }) if request.is_prompt_none => {
-                return way.back(Err(No::SecondFactorNeeded.into()), turn);
-            }
-            Next::Ask(question) => return self.put(question, Some(way.client), turn),
+            Next::Ask(question) => return self.put(*question, Some(way.client), turn),
         };
         if let Err(no) = request.check_user(signed) {
             return way.back(Err(no.into()), turn);

@@ -22,7 +22,7 @@ impl Request {
     pub(super) fn decide(&self, client: &Arc<Client>, turn: &mut Turn<'_>) -> Result<Reply, Refusal> {
         // RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
         if client.kind != ClientKind::Confidential {
-            return Err(super::grant_refusal(GrantType::ClientCredentials, client, turn));
+            return Err(super::unallowed_grant::refusal(GrantType::ClientCredentials, client, turn));
         }
         let permission = issue::requested_permission(&self.params, client, turn)?;
         let source = Source { client, granted: None, spelled_for: Some(GrantType::ClientCredentials) };

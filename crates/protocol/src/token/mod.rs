@@ -8,6 +8,7 @@ mod grant;
 pub mod issue;
 mod password;
 mod refresh_token;
+mod unallowed_grant;
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::client::authenticate::Credentials;
 use crate::crypto::keys::Keys;
 use crate::line::{Call, Reply};
 use crate::line::{Facts, Key, Turn, Wants};
-use crate::model::{Client, GrantType};
+use crate::model::Client;
 use crate::policy::Policy;
 use crate::refusal::{No, Refusal};
 use crate::secret::Secret;
@@ -27,13 +28,6 @@ use crate::wire::{Field, Param, Params};
 pub struct TokenRequest {
     credentials: Credentials,
     grant: GrantRequest,
-}
-
-/// The refusal of a grant type that the client may not use, with those that it may use at the token endpoint.
-fn grant_refusal(grant: GrantType, client: &Client, turn: &Turn<'_>) -> Refusal {
-    let usable = |own: &&GrantType| **own != grant && **own != GrantType::Implicit && turn.policy.grants.contains(own);
-    let others = client.grants.iter().filter(usable).map(|own| own.as_str());
-    Refusal::of(No::GrantTypeNotAllowed, Param::GrantType).with_value(grant.as_str()).with_choices(others)
 }
 
 impl TokenRequest {
@@ -54,7 +48,7 @@ impl TokenRequest {
     fn verify<'f>(&self, facts: &'f Facts, turn: &mut Turn<'_>) -> Result<&'f Arc<Client>, Refusal> {
         let client = self.credentials.verify(facts, turn)?;
         let grant = self.grant.kind();
-        if client.grants.contains(&grant) { Ok(client) } else { Err(grant_refusal(grant, client, turn)) }
+        if client.grants.contains(&grant) { Ok(client) } else { Err(unallowed_grant::refusal(grant, client, turn)) }
     }
 }
 

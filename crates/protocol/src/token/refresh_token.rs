@@ -158,7 +158,7 @@ impl Request {
         }
         let mode = issue::refresh_mode(client, turn);
         if mode == RefreshMode::None {
-            return Err(super::grant_refusal(GrantType::RefreshToken, client, turn));
+            return Err(super::unallowed_grant::refusal(GrantType::RefreshToken, client, turn));
         }
         let granted = &held.row.authorization.permission;
         let scope = self.narrowed_scope(&granted.scope, client, turn)?;

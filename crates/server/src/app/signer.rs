@@ -7,11 +7,10 @@ use aws_lc_rs::rand::SystemRandom;
 use bytes::Bytes;
 use protocol::crypto::keys::Keys;
 use protocol::endpoint::Endpoint;
-use protocol::jose::KeySet;
 use protocol::jose::sign::{PrivateKey, ToSign};
+use protocol::jose::{Algorithm, KeySet};
 use protocol::line::Call;
 use protocol::model::{SigningKey, SigningKeyState};
-use protocol::operate::signing_keys::lacking;
 use protocol::refusal::Refusal;
 use protocol::secret::Secret;
 use protocol::wire::Field;
@@ -111,8 +110,9 @@ impl Held {
         self.document.clone()
     }
 
+    /// Returns true if this process can sign by every algorithm.
     fn is_complete(&self) -> bool {
-        lacking(&self.rows, SigningKeyState::Active).is_empty()
+        Algorithm::ALL.iter().all(|algorithm| self.active.iter().any(|key| key.algorithm() == *algorithm))
     }
 }
 
@@ -150,7 +150,12 @@ impl App {
                 busy()
             })?;
         }
-        Ok(self.signer.held())
+        let held = self.signer.held();
+        if held.is_complete() {
+            return Ok(held);
+        }
+        tracing::error!("a signing key in the store cannot be used; the log says which one since it was read");
+        Err(busy())
     }
 
     /// Signs the messages that the judge decided, and puts them into the answer. A signature takes at most a millisecond (RS256),
@@ -187,5 +192,112 @@ impl App {
             tracing::error!(algorithm = message.algorithm().as_str(), "there is no key that can sign this");
         }
         signed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dialect::{Dialect, Dialects};
+    use protocol::jose::Jws;
+    use protocol::line::{Facts, Turn, Wants};
+    use protocol::model::EventKind;
+    use protocol::refusal::No;
+    use protocol::time::UnixTime;
+    use serde_json::Map;
+    use store::{EventFilter, Memory};
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::app::Setup;
+    use crate::clock::Clock;
+    use crate::config::settings::Settings;
+    use crate::entropy::Source;
+    use crate::http::FoundOnce;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    /// A call that writes an event and has a message signed.
+    struct Signs {
+        algorithm: Algorithm,
+        takes: bool,
+    }
+
+    impl Call for Signs {
+        type Yes = (bool, Option<Secret>);
+
+        fn wants(&self) -> Wants {
+            Wants::default()
+        }
+
+        fn decide(&self, _facts: &Facts, turn: &mut Turn<'_>) -> Result<Self::Yes, Refusal> {
+            turn.note(EventKind::BackupMade, None, None, "signed");
+            turn.sign(Field::AccessToken, ToSign::new("JWT", self.algorithm, Map::new()).lasting(turn.now, 60));
+            Ok((self.takes, None))
+        }
+
+        fn take_signed(yes: &mut Self::Yes, field: Field, text: &Secret) -> bool {
+            yes.1 = (field == Field::AccessToken).then(|| text.clone());
+            yes.0
+        }
+    }
+
+    async fn app(store: &Arc<dyn Store>) -> Arc<App> {
+        let settings = Settings::new("https://auth.example");
+        let standard = Dialect::load("standard", &[]).expect("the shipped dialect is sound");
+        let setup = Setup {
+            store: Arc::clone(store),
+            dialects: Dialects::new(&settings.issuer, vec![standard], &[]).expect("it waives nothing"),
+            policies: Vec::new(),
+            master: Zeroizing::new([7; 32]),
+            settings,
+            clock: Clock::fixed(NOW),
+            entropy: Source::seeded([1; 32]),
+        };
+        App::open(setup).await.expect("the store works")
+    }
+
+    async fn asked(app: &App, algorithm: Algorithm, takes: bool) -> Result<Result<Secret, No>, Fault> {
+        let policy = Arc::clone(app.house_policy());
+        let verdict = app.turn(&policy, &FoundOnce::default(), "192.0.2.1", Signs { algorithm, takes }).await?;
+        Ok(verdict.map(|(_, text)| text.expect("it was signed")).map_err(|refusal| refusal.no))
+    }
+
+    async fn events(store: &dyn Store) -> usize {
+        store.events(EventFilter { rows_max: 99, ..EventFilter::default() }).await.unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn the_key_set_that_was_told_before_verifies_every_signature_of_every_node() {
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let (one, two) = (app(&store).await, app(&store).await);
+        let told = KeySet::parse(&one.signing().await.unwrap().document()).unwrap();
+        for app in [&one, &two] {
+            for algorithm in Algorithm::ALL.iter().copied() {
+                let text = asked(app, algorithm, true).await.unwrap().unwrap();
+                let jws = Jws::read(text.reveal().to_owned(), "JWT").unwrap();
+                assert_eq!(jws.check_signature(&told), Ok(()), "{algorithm}");
+            }
+        }
+        assert_eq!(events(&*store).await, 8, "what was decided is written");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_for_an_answer_that_has_no_place_for_its_signature() {
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let app = app(&store).await;
+        assert!(matches!(asked(&app, Algorithm::Es256, false).await, Err(Fault::Unsigned("access_token"))));
+        assert_eq!(events(&*store).await, 0);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_and_nothing_is_told_of_a_key_that_does_not_open() {
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let other = Keys::derive(&[8; 32], &[]);
+        Place { store: &*store, keys: &other, now: NOW }.ensure().await.unwrap();
+        let app = app(&store).await;
+        assert_eq!(asked(&app, Algorithm::Es256, true).await.unwrap().unwrap_err(), No::Busy);
+        assert_eq!(events(&*store).await, 0);
+        assert!(app.signing().await.is_err());
+        assert!(app.signer.held().public().is_none());
     }
 }

@@ -112,7 +112,7 @@ accept = ["{waivers}"]
 
 [dialect.standard]
 # The sample site's API, and this server's own userinfo: a token says for whom it is.
-resources = ["{resource}", "{issuer}"]
+resources = {{ "{resource}" = "Links", "{issuer}" = "Your profile" }}
 
 [dialect.standard.scope]
 list = {{ profile = "See your name and user name", email = "See your e-mail address", "links:read" = "Read your links" }}

@@ -91,19 +91,30 @@ pub(super) async fn register(
     Ok(examples)
 }
 
+/// A command that posts a form.
+fn form_command(url: &str, fields: &[&str]) -> String {
+    let fields: String = fields.iter().map(|field| format!(" \\\n  -d {field}")).collect();
+    format!("curl {url}{fields}")
+}
+
+/// A command that posts JSON.
+fn json_command(url: &str, body: &str) -> String {
+    format!("curl {url} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
+}
+
+/// A command that calls an API with the token of the last answer.
+fn call_command(url: &str) -> String {
+    format!("curl {url} \\\n  -H 'Authorization: Bearer {TOKEN}'")
+}
+
 fn example(name: &'static str, ports: &Ports, id: &str, client_secret: Option<String>, password: &Secret) -> Example {
     let base = format!("http://{}", host(name, ports));
     let back = arrival(name, ports);
     let back_encoded = back.replace(':', "%3A").replace('/', "%2F");
     let secret = client_secret.clone().unwrap_or_default();
-    let form = |path: &str, fields: &[&str]| {
-        let fields: String = fields.iter().map(|field| format!(" \\\n  -d {field}")).collect();
-        format!("curl {base}{path}{fields}")
-    };
-    let json = |path: &str, body: &str| {
-        format!("curl {base}{path} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'")
-    };
-    let call = |path: &str| format!("curl {base}{path} \\\n  -H 'Authorization: Bearer {TOKEN}'");
+    let form = |path: &str, fields: &[&str]| form_command(&format!("{base}{path}"), fields);
+    let json = |path: &str, body: &str| json_command(&format!("{base}{path}"), body);
+    let call = |path: &str| call_command(&format!("{base}{path}"));
     let (own_id, own_secret) = (format!("client_id={id}"), format!("client_secret={secret}"));
     let (own_code, own_back) = (format!("code={CODE}"), format!("redirect_uri={back}"));
     let (sentence, authorize_url, commands) = match name {

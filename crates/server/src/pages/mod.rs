@@ -64,12 +64,13 @@ pub async fn route(app: &App, page: &PageRequest<'_>) -> Option<Response> {
 }
 
 /// Returns the page that a sign-in leads to, if the parameter `next` names one. It must be a page for signed-in users.
-/// Its query is kept.
+/// Its query is kept. A page of the account has no query but a form that is sent again.
 fn destination(app: &App, page: &PageRequest<'_>) -> Option<String> {
     let is_destination = |path: &String| {
-        let bare = path.split_once('?').map_or(path.as_str(), |(bare, _)| bare);
+        let (bare, query) = path.split_once('?').map_or((path.as_str(), None), |(bare, query)| (bare, Some(query)));
         let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic());
-        is_plain && (paths::is_account_page(path) || developer::DeveloperPath::find(app, bare).is_some())
+        let is_of_account = || paths::is_account_page(bare) && query.is_none_or(signed_in::resume::is_query);
+        is_plain && (is_of_account() || developer::DeveloperPath::find(app, bare).is_some())
     };
     page.query("next").filter(is_destination)
 }

@@ -70,7 +70,7 @@ pub enum Question {
 #[derive(Clone, Debug)]
 pub enum Next<'s> {
     /// The user must answer this question.
-    Ask(Question),
+    Ask(Box<Question>),
     /// The user is signed in as the caller demands.
     Done(&'s Signed),
 }
@@ -87,14 +87,14 @@ impl SignIn<'_> {
         let Some(fresh) = signed.filter(may_go_on) else {
             let is_in_vain = signed.is_some_and(|own| self.progress.has_begun(&own.session));
             let problem = is_in_vain.then(|| No::UpstreamNotFresh.into());
-            return Next::Ask(self.ask_sign_in(signed, self.demand.login_hint.clone(), problem, turn));
+            return Next::Ask(Box::new(self.ask_sign_in(signed, self.demand.login_hint.clone(), problem, turn)));
         };
         if fresh.lacks_second_factor() {
-            return Next::Ask(Question::SecondFactor { user: Arc::clone(&fresh.user), problem: None });
+            return Next::Ask(Box::new(Question::SecondFactor { user: Arc::clone(&fresh.user), problem: None }));
         }
         if let Some(no) = self.unconfirmed(fresh, turn) {
             let login = fresh.user.email.as_ref().or(fresh.user.username.as_ref()).cloned();
-            return Next::Ask(self.ask_sign_in(signed, login.unwrap_or_default(), Some(no.into()), turn));
+            return Next::Ask(Box::new(self.ask_sign_in(signed, login.unwrap_or_default(), Some(no.into()), turn)));
         }
         Next::Done(fresh)
     }

@@ -175,7 +175,8 @@ impl OAuthClient {
     ) -> Result<Value, Trouble> {
         let authorization = basic(&self.client_id, &self.client_secret);
         let answer = self.fetcher.post(url, fields, Some(authorization.reveal())).await;
-        trace.push(Exchange::post(title, url, fields, self, &authorization, &answer));
+        let credentials = Secret::new(format!("{}:{}", self.client_id, self.client_secret.reveal()));
+        trace.push(Exchange::post(title, url, fields, &credentials, &authorization, &answer));
         good(answer)
     }
 }

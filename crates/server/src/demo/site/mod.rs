@@ -272,7 +272,7 @@ impl SampleSite {
         let step = now / totp::STEP_S;
         let code = totp::code(&self.seed, step, 6);
         let left_s = (step + 1) * totp::STEP_S - now;
-        let body = self.render("telephone.html", context! { code, left_s, refresh_s => left_s.min(5) });
+        let body = self.render("telephone.html", context! { code, left_s });
         answer::html(StatusCode::OK, body, Form::Here)
     }
 

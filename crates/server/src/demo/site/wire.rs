@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::client::OAuthClient;
 use crate::outside::fetch::{FetchError, Fetched};
 
 /// Exchanges in the order in which they happened.
@@ -48,18 +47,18 @@ impl Exchange {
         }
     }
 
-    /// A form that a client posted, with `authorization` as the value of that header.
+    /// A form that a client posted. `credentials` are its ID and its secret, with a colon between them, and
+    /// `authorization` is the header that they became.
     pub(super) fn post(
         title: &'static str,
         url: &str,
         fields: &[(&str, &str)],
-        client: &OAuthClient,
+        credentials: &Secret,
         authorization: &Secret,
         answer: &Result<Fetched, FetchError>,
     ) -> Self {
         let body = Serializer::new(String::new()).extend_pairs(fields).finish();
-        let credentials = format!("{}:{}", client.client_id, client.client_secret.reveal());
-        let mut command = format!("curl -u {}", quoted(&credentials));
+        let mut command = format!("curl -u {}", quoted(credentials.reveal()));
         for (name, value) in fields {
             command.push_str(&format!(" \\\n  --data-urlencode {}", quoted(&format!("{name}={value}"))));
         }

@@ -47,7 +47,12 @@ const FORMS: &Forms = &[profile::FORMS, password::FORMS, second_factor::FORMS, s
 
 /// Answers a request for a page of the account.
 pub(super) async fn answer(app: &App, page: &PageRequest<'_>) -> Result<Response, Fault> {
-    let again = resume::sent_again(app, page).await;
+    // Second factors answer with a page that shows a secret once. Reloading it must not make another, so the user presses
+    // a button there.
+    let again = match page.path {
+        paths::ACCOUNT_SECOND_FACTOR => None,
+        _ => resume::sent_again(app, page).await,
+    };
     area::answer(&AccountPage { app, page: again.as_ref().unwrap_or(page) }).await
 }
 

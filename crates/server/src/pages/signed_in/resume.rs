@@ -68,6 +68,14 @@ pub(super) fn address(app: &App, page: &PageRequest<'_>, user: UserKey) -> Optio
     Some(format!("{}?{PARAMETER}={sealed}", page.path))
 }
 
+/// True if a query is what [`address`] makes: the sealed form and nothing else.
+pub(crate) fn is_query(query: &str) -> bool {
+    let sealed = query.strip_prefix(PARAMETER).and_then(|rest| rest.strip_prefix('='));
+    sealed.is_some_and(|sealed| {
+        sealed.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    })
+}
+
 impl Page for Resume {
     const FILE: &'static str = "resume.html";
 
