@@ -60,7 +60,7 @@ mod tests {
 
     fn check(text: &str) -> Result<String, No> {
         let (world, keys) = (World::new(), signed::keys());
-        subject(text, &sample::client(), &world.turn().with_own_keys(&keys)).map_err(|refusal| refusal.no)
+        subject(text, &sample::client(), &world.turn().with_own_keys(Some(&keys))).map_err(|refusal| refusal.no)
     }
 
     #[test]
