@@ -25,13 +25,13 @@ use server::config::settings::Settings;
 use store::{Memory, Store};
 
 /// A server whose client `web` has its ID tokens signed by this algorithm, and a user with every standard claim.
-struct Provider {
+struct World {
     app: Arc<App>,
     store: Arc<dyn Store>,
     codes: i64,
 }
 
-impl Provider {
+impl World {
     async fn new(algorithm: Option<Algorithm>) -> Self {
         let store: Arc<dyn Store> = Arc::new(Memory::default());
         let scope = Scope::of(["openid", "profile", "email", "address", "phone"]);
@@ -126,13 +126,13 @@ impl Provider {
 /// OpenID Connect Discovery §3, `id_token_signing_alg_values_supported`: "The algorithm RS256 MUST be included."
 #[tokio::test]
 async fn a_client_gets_id_tokens_by_each_advertised_algorithm_and_by_rs256_unless_it_chose() {
-    let discovery = Provider::new(None).await.read("/.well-known/openid-configuration").await;
+    let discovery = World::new(None).await.read("/.well-known/openid-configuration").await;
     let advertised: Vec<&str> =
         discovery["id_token_signing_alg_values_supported"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
     assert_eq!(advertised, Algorithm::ALL.iter().map(|own| own.as_str()).collect::<Vec<_>>());
     assert!(advertised.contains(&"RS256"));
     for algorithm in [None].into_iter().chain(Algorithm::ALL.iter().copied().map(Some)) {
-        let mut provider = Provider::new(algorithm).await;
+        let mut provider = World::new(algorithm).await;
         let answer = provider.redeem("openid", RequestedClaims::default()).await;
         let (header, claims) = provider.verified(&answer).await;
         assert_eq!(header["alg"], algorithm.unwrap_or(Algorithm::Rs256).as_str());
@@ -147,7 +147,7 @@ async fn a_client_gets_id_tokens_by_each_advertised_algorithm_and_by_rs256_unles
 /// occurred", and so must `sub`, `aud` and `auth_time`.
 #[tokio::test]
 async fn a_refresh_gives_a_new_id_token_of_the_same_sign_in() {
-    let mut provider = Provider::new(Some(Algorithm::Es256)).await;
+    let mut provider = World::new(Some(Algorithm::Es256)).await;
     let first = provider.redeem("openid", RequestedClaims::default()).await;
     let (_, before) = provider.verified(&first).await;
     let second = provider
@@ -165,7 +165,7 @@ async fn a_refresh_gives_a_new_id_token_of_the_same_sign_in() {
 
 #[tokio::test]
 async fn a_grant_of_oauth_alone_has_no_id_token() {
-    let mut provider = Provider::new(None).await;
+    let mut provider = World::new(None).await;
     let answer = provider.redeem("profile", RequestedClaims::default()).await;
     assert!(answer["access_token"].is_string() && answer.get("id_token").is_none(), "{answer}");
     let own = provider.token("grant_type=client_credentials").await;
@@ -176,7 +176,7 @@ async fn a_grant_of_oauth_alone_has_no_id_token() {
 /// supply values for."
 #[tokio::test]
 async fn every_advertised_claim_is_told_and_every_told_one_is_advertised() {
-    let mut provider = Provider::new(Some(Algorithm::EdDsa)).await;
+    let mut provider = World::new(Some(Algorithm::EdDsa)).await;
     let discovery = provider.read("/.well-known/openid-configuration").await;
     let advertised: BTreeSet<String> =
         discovery["claims_supported"].as_array().unwrap().iter().map(|own| own.as_str().unwrap().to_owned()).collect();
@@ -205,7 +205,7 @@ async fn every_advertised_claim_is_told_and_every_told_one_is_advertised() {
 
 #[tokio::test]
 async fn both_well_known_places_have_the_same_document() {
-    let provider = Provider::new(None).await;
+    let provider = World::new(None).await;
     for _ in 0..2 {
         let discovery = provider.read("/.well-known/openid-configuration").await;
         assert_eq!(discovery, provider.read("/.well-known/oauth-authorization-server").await);

@@ -5,13 +5,11 @@ mod checks;
 mod endpoints;
 mod names;
 mod parts;
+mod provider;
 mod replies;
 mod sound;
 
-use protocol::endpoint::Endpoint;
 use protocol::model::GrantType;
-use protocol::openid;
-use protocol::policy::ScopePolicy;
 
 use crate::file::File;
 use crate::hazard::{self, HAZARDS};
@@ -19,11 +17,7 @@ use crate::problem::{Problem, line_and_column, suggestion};
 use crate::reader::{Located, Reader, Text};
 use crate::rules::Dialect;
 use crate::shipped::{STANDARD, STANDARD_FILE};
-use crate::tree::{self, Entry, Node, Source, Spot, Table};
-
-/// The endpoints that an OpenID provider must have.
-pub(crate) const OPENID_ENDPOINTS: [Endpoint; 5] =
-    [Endpoint::Discovery, Endpoint::Jwks, Endpoint::Authorize, Endpoint::Token, Endpoint::Userinfo];
+use crate::tree::{self, Node, Source, Spot, Table};
 
 /// Returns true for tables that a layer replaces as a whole. For example, a layer's scopes replace those of the layer
 /// below and are not added to them.
@@ -102,7 +96,7 @@ fn merge(layers: Vec<Table>, is_standard: bool) -> Table {
     if !is_standard {
         merged.0.retain(|entry| !matches!(entry.key.as_str(), "grants" | "hosts" | "waives" | "resources" | "texts"));
         restrict_endpoints(&mut merged, &own);
-        restrict_openid(&mut merged, &own);
+        provider::restrict(&mut merged, &own);
     }
     merged.lay(own, "", &is_whole);
     merged
@@ -113,7 +107,7 @@ fn restrict_endpoints(base: &mut Table, own: &Table) {
     let all = std::mem::take(&mut standard.0);
     let Some(named) = own.table("endpoint") else { return };
     for entry in &named.0 {
-        let Some(role) = role(entry) else { continue };
+        let Some(role) = provider::role(entry) else { continue };
         if let Some(from) = all.iter().find(|own| own.key == role) {
             let mut inherited = from.clone();
             inherited.key.clone_from(&entry.key);
@@ -128,38 +122,9 @@ fn restrict_endpoints(base: &mut Table, own: &Table) {
     }
 }
 
-/// Takes out of the inherited tables what only an OpenID provider has, unless the dialect is one: scopes of OpenID Connect, and
-/// access tokens in forms.
-fn restrict_openid(base: &mut Table, own: &Table) {
-    if own.table("endpoint").is_some_and(|endpoints| has_role(endpoints, Endpoint::Discovery)) {
-        return;
-    }
-    if let Some(list) = base.table_mut("scope").and_then(|scope| scope.table_mut("list")) {
-        list.0.retain(|entry| !openid::SCOPES.contains(&entry.key.as_str()));
-    }
-    let accept = base.table_mut("bearer").and_then(|bearer| bearer.entry_mut("accept"));
-    if let Some(Node::List(places)) = accept.map(|accept| &mut accept.item.node) {
-        places.retain(|place| !matches!(&place.node, Node::Text(text) if text.starts_with("form:")));
-    }
-}
-
-fn has_role(endpoints: &Table, endpoint: Endpoint) -> bool {
-    endpoints.0.iter().any(|entry| role(entry) == Some(endpoint.row().name))
-}
-
-/// Returns the role of an endpoint: the one that it names, or else its own name.
-fn role(entry: &Entry) -> Option<&str> {
-    let Node::Table(table) = &entry.item.node else { return None };
-    Some(match table.entry("role").map(|role| &role.item.node) {
-        Some(Node::Text(role)) => role.as_str(),
-        _ => entry.key.as_str(),
-    })
-}
-
 fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
     let grants = grants(file, reader);
-    let scope = ScopePolicy { is_openid: is_openid(file, &grants), ..parts::scope(&file.scope, reader) };
-    let scope = with_openid(scope);
+    let scope = provider::scope(parts::scope(&file.scope, reader), file, &grants);
     let replies = replies::replies(file, reader);
     let addresses = endpoints::endpoints(file, &scope, &replies, reader);
     let words = parts::words(file, &replies, reader);
@@ -199,27 +164,9 @@ fn build(name: &str, file: &File, reader: &mut Reader<'_>) -> Option<Dialect> {
     // After a spelling mistake, these checks would only report the misspelt key again as missing.
     if reader.problems.is_empty() {
         sound::check(&dialect, file, reader);
+        provider::check(&dialect, file, reader);
     }
     Some(dialect)
-}
-
-/// Returns true if the surface is an OpenID provider: it has the discovery endpoint and everything that a sign-in by code
-/// needs.
-fn is_openid(file: &File, grants: &[GrantType]) -> bool {
-    let has = |endpoint: Endpoint| {
-        let name = endpoint.row().name;
-        file.endpoints.iter().any(|(own, table)| table.role.as_ref().unwrap_or(own).value == name)
-    };
-    grants.contains(&GrantType::AuthorizationCode) && OPENID_ENDPOINTS.iter().all(|endpoint| has(*endpoint))
-}
-
-/// Adds the scope `openid` if the surface is an OpenID provider and its own list of scopes does not have it. OpenID Connect
-/// Discovery §3: "The server MUST support the openid scope value."
-fn with_openid(mut scope: ScopePolicy) -> ScopePolicy {
-    if scope.is_openid && scope.sentence(openid::OPENID).is_none() {
-        scope.list.push((openid::OPENID.to_owned(), openid::OPENID_SENTENCE.to_owned()));
-    }
-    scope
 }
 
 fn grants(file: &File, reader: &mut Reader<'_>) -> Vec<GrantType> {
@@ -276,6 +223,7 @@ mod tests {
     use super::*;
     use crate::sample::{lines, loaded, problems, standard, standard_with};
     use expect_test::expect;
+    use protocol::endpoint::Endpoint;
     use protocol::policy::Policy;
 
     #[test]
@@ -400,27 +348,6 @@ token = "many"
         let policy = dialect.policy("https://auth.example");
         let openid = ("openid".to_owned(), "Know that it is you".to_owned());
         assert_eq!(policy.scope.list, [("links:read".to_owned(), "Read your links".to_owned()), openid]);
-    }
-
-    #[test]
-    fn a_dialect_is_an_openid_provider_if_it_names_the_discovery_endpoint() {
-        let scopes = |text: &str| {
-            let scope = loaded("odd", text).policy("x").scope;
-            (scope.is_openid, scope.list.into_iter().map(|(word, _)| word).collect::<Vec<_>>().join(" "))
-        };
-        let endpoints =
-            "grants = [\"authorization_code\"]\n[endpoint.authorize]\n[endpoint.token]\n[endpoint.userinfo]\n";
-        let by_form = |dialect: &Dialect| dialect.bearer.accept.iter().any(|place| place.form().is_some());
-        assert!(!by_form(&loaded("odd", endpoints)), "what is no OpenID provider stays as it was");
-        assert_eq!(scopes(endpoints), (false, "profile email".to_owned()));
-        let all = "openid profile email address phone offline_access".to_owned();
-        assert_eq!(scopes(&format!("{endpoints}[endpoint.discovery]\n[endpoint.jwks]\n")), (true, all));
-        let own = format!("{endpoints}[endpoint.discovery]\n[endpoint.jwks]\n[scope]\nlist = {{ read = \"Read\" }}\n");
-        assert_eq!(scopes(&own), (true, "read openid".to_owned()));
-        expect![[r#"
-            x.toml:3:11: `endpoint.discovery` makes the surface an OpenID provider, which needs `[endpoint.authorize]`, `[endpoint.userinfo]` as well
-        "#]]
-        .assert_eq(&problems("odd", "grants = [\"client_credentials\"]\n[endpoint.token]\n[endpoint.discovery]\n[endpoint.jwks]\n"));
     }
 
     #[test]

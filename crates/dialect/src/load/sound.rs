@@ -6,7 +6,6 @@ use protocol::model::{ClientKind, GrantType};
 use protocol::scope::Scope;
 use protocol::wire::{Field, Param, ReplyKind};
 
-use super::OPENID_ENDPOINTS;
 use super::parts::{is_port, port};
 use crate::file::{EndpointTable, File};
 use crate::problem::suggestion;
@@ -19,7 +18,6 @@ use crate::value::Name;
 pub(super) fn check(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
     check_grants(dialect, file, reader);
     check_authorize(dialect, file, reader);
-    check_discovery(dialect, file, reader);
     check_grants_needs(dialect, file, reader);
     check_replies(dialect, file, reader);
     check_token_status(dialect, file, reader);
@@ -83,20 +81,6 @@ fn check_authorize(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
         );
         reader.note(name.spot, text);
     }
-}
-
-/// Reports a discovery endpoint in a file whose surface can be no OpenID provider. An operator's overrides may take the grant
-/// away that it needs: then the endpoint is not there.
-fn check_discovery(dialect: &Dialect, file: &File, reader: &mut Reader<'_>) {
-    let is_own = |name: &Text| dialect.name != "standard" && name.spot.layer > 0;
-    let is_discovery = |name: &Text, table: &EndpointTable| table.role.as_ref().unwrap_or(name).value == "discovery";
-    let mut own = file.endpoints.iter().filter(|(name, table)| is_discovery(name, table) && is_own(name));
-    let Some((name, _)) = own.next().filter(|_| !dialect.scope.is_openid) else { return };
-    let missing = OPENID_ENDPOINTS.iter().filter(|role| dialect.addresses.iter().all(|own| own.endpoint != **role));
-    let missing: Vec<String> = missing.map(|endpoint| format!("`[endpoint.{}]`", endpoint.row().name)).collect();
-    let missing = if missing.is_empty() { "the grant `authorization_code`".to_owned() } else { missing.join(", ") };
-    let text = format!("`endpoint.{}` makes the surface an OpenID provider, which needs {missing} as well", name.value);
-    reader.note(name.spot, text);
 }
 
 /// Reports a grant whose requests cannot carry a parameter that every token endpoint needs.

@@ -109,7 +109,7 @@ impl User {
     pub fn date_change(&mut self, before: &Self, now: UnixTime) {
         let told = |user: &Self| {
             let own = [Some(&user.name), user.username.as_ref(), user.email.as_ref(), user.email_hint.as_ref()];
-            own.map(|own| own.cloned())
+            own.map(Option::<&String>::cloned)
         };
         let is_same = told(self) == told(before)
             && self.email_verified == before.email_verified

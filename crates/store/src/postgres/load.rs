@@ -249,14 +249,8 @@ impl<'w> First<'w> {
                 let read = row::code(row)?;
                 Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?, row::get(row, at + 2)?)))
             })?,
-            grants: by(&grants, |row| {
-                let (read, at) = (row::grant(row)?, row::GRANT_WIDTH);
-                Ok((read.id.0, (read, row::version(row, at)?, row::version(row, at + 1)?)))
-            })?,
-            grants_of: by(&grants_of, |row| {
-                let (read, at) = (row::grant(row)?, row::GRANT_WIDTH);
-                Ok((row::get(row, at + 2)?, (read, row::version(row, at)?, row::version(row, at + 1)?)))
-            })?,
+            grants: by(&grants, |row| versioned_grant(row).map(|read| (read.0.id.0, read)))?,
+            grants_of: by(&grants_of, |row| Ok((row::get(row, row::GRANT_WIDTH + 2)?, versioned_grant(row)?)))?,
             accesses: by(&accesses, |row| {
                 let at = row::ACCESS_WIDTH;
                 let read = row::access(row)?;
@@ -469,6 +463,12 @@ fn by<K: Hash + Eq, T>(
     read: impl Fn(&Row) -> Result<(K, T), PostgresError>,
 ) -> Result<HashMap<K, T>, PostgresError> {
     rows.iter().map(read).collect()
+}
+
+/// A grant, and the versions of its client and its user.
+fn versioned_grant(row: &Row) -> Result<(Grant, Version, Version), PostgresError> {
+    let at = row::GRANT_WIDTH;
+    Ok((row::grant(row)?, row::version(row, at)?, row::version(row, at + 1)?))
 }
 
 /// `name, key, version`
