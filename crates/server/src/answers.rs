@@ -141,8 +141,11 @@ pub(crate) fn is_of_known_client(no: No) -> bool {
     };
     match no {
         No::RedirectUriUnregistered => true,
-        No::ClientUnknown | No::ClientHeaderMalformed | No::ClientMissing | No::ClientInQuery => false,
-        No::ClientAssertionTypeUnknown
+        No::ClientUnknown
+        | No::ClientHeaderMalformed
+        | No::ClientMissing
+        | No::ClientInQuery
+        | No::ClientAssertionTypeUnknown
         | No::ClientAssertionMalformed
         | No::ClientAssertionAlgorithm
         | No::ClientAssertionOfOther

@@ -127,7 +127,7 @@ fn a_scope_that_only_the_operator_gives_must_be_named() {
     let scope =
         "[dialect.standard.scope]\nlist = { \"profile\" = \"See your name\", \"admin:all\" = \"Everything\" }\n";
     let place = Folder::with(&format!("{scope}operator_only = [\"admin:all\"]\n"));
-    assert_eq!(place.yes(&APP)["scope"], json!("profile"));
+    assert_eq!(place.yes(&APP)["scope"], json!("profile openid"));
     assert_eq!(place.yes(&[&APP[..], &["--scope", "profile admin:all"]].concat())["scope"], json!("profile admin:all"));
     place.yes(&["user", "add", "--username", "bob"]);
     let token = ["token", "add", "--user", "bob", "--name", "ci"];
