@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::route::{Dialects, Route};
     use crate::sample::{loaded, standard, standard_with};
-    use expect_test::expect;
+    use expect_test::{expect, expect_file};
 
     /// Returns the document of the standard surface: what RFC 8414 has, and what only OpenID Connect has.
     fn of_standard() -> [String; 2] {
@@ -123,91 +123,7 @@ mod tests {
 
     #[test]
     fn the_standard_surface_says_what_it_can_do_under_its_own_issuer_rfc_8414_3_3() {
-        expect![[r#"
-            {
-              "issuer": "https://auth.example",
-              "authorization_endpoint": "https://auth.example/oauth/authorize",
-              "pushed_authorization_request_endpoint": "https://auth.example/oauth/par",
-              "token_endpoint": "https://auth.example/oauth/token",
-              "introspection_endpoint": "https://auth.example/oauth/introspect",
-              "revocation_endpoint": "https://auth.example/oauth/revoke",
-              "userinfo_endpoint": "https://auth.example/oauth/userinfo",
-              "jwks_uri": "https://auth.example/oauth/jwks",
-              "scopes_supported": [
-                "openid",
-                "profile",
-                "email",
-                "address",
-                "phone",
-                "offline_access"
-              ],
-              "response_types_supported": [
-                "code"
-              ],
-              "response_modes_supported": [
-                "query",
-                "form_post"
-              ],
-              "grant_types_supported": [
-                "authorization_code",
-                "refresh_token",
-                "client_credentials"
-              ],
-              "token_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "client_secret_jwt",
-                "private_key_jwt",
-                "none"
-              ],
-              "token_endpoint_auth_signing_alg_values_supported": [
-                "RS256",
-                "PS256",
-                "ES256",
-                "EdDSA",
-                "HS256"
-              ],
-              "introspection_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "client_secret_jwt",
-                "private_key_jwt"
-              ],
-              "introspection_endpoint_auth_signing_alg_values_supported": [
-                "RS256",
-                "PS256",
-                "ES256",
-                "EdDSA",
-                "HS256"
-              ],
-              "revocation_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "client_secret_jwt",
-                "private_key_jwt",
-                "none"
-              ],
-              "revocation_endpoint_auth_signing_alg_values_supported": [
-                "RS256",
-                "PS256",
-                "ES256",
-                "EdDSA",
-                "HS256"
-              ],
-              "request_parameter_supported": true,
-              "request_uri_parameter_supported": false,
-              "request_object_signing_alg_values_supported": [
-                "RS256",
-                "PS256",
-                "ES256",
-                "EdDSA"
-              ],
-              "code_challenge_methods_supported": [
-                "S256"
-              ],
-              "authorization_response_iss_parameter_supported": true
-            }"#]]
-        .assert_eq(&of_standard()[0]);
+        expect_file!["metadata/standard.json"].assert_eq(&(of_standard()[0].clone() + "\n"));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use crate::developer::{Lifetime, personal_row};
 use crate::identifiers;
 use crate::line::{Call, Facts, Rely, Turn, Wants, Write};
 use crate::model::{EventKind, Personal};
+use crate::openid;
 use crate::refusal::{No, Refusal};
+use crate::scope::Scope;
 use crate::secret::Secret;
 
 /// A command that makes a personal access token. It is judged by the policy of the token's surface.
@@ -16,7 +18,8 @@ pub struct MakePersonal {
     pub user: String,
     /// The name of the token.
     pub name: String,
-    /// The scopes, separated by spaces. `None` for all scopes except those that only the operator can give.
+    /// The scopes, separated by spaces. `None` for all scopes except those that only the operator can give, and
+    /// `openid` and `offline_access`, which mean something at a sign-in alone.
     pub scope: Option<String>,
     /// The lifetime. The operator may choose any.
     pub lifetime: Lifetime,
@@ -34,7 +37,11 @@ impl Call for MakePersonal {
     fn decide(&self, facts: &Facts, turn: &mut Turn<'_>) -> Result<(Personal, Secret), Refusal> {
         let name = identifiers::display_name(&self.name)?;
         let scope = match &self.scope {
-            None => registration::scope(turn.policy),
+            None => {
+                let never = Scope::of([openid::OPENID, openid::OFFLINE_ACCESS]);
+                let all = registration::scope(turn.policy);
+                if turn.policy.scope.is_openid { all.without(&never) } else { all }
+            }
             Some(text) => registration::named_scope(text, turn.policy)
                 .map_err(|(no, word)| Refusal::from(no).with_value(&word))?,
         };
