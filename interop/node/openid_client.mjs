@@ -1,4 +1,4 @@
-// openid-client (on oauth4webapi): discovery by RFC 8414, a public client, Basic, parameters, client_credentials.
+// openid-client (on oauth4webapi): OpenID Connect, discovery by RFC 8414, a public client, Basic, parameters, client_credentials.
 
 import assert from 'node:assert/strict';
 import * as client from 'openid-client';
@@ -70,6 +70,62 @@ async function codeFlow(name, registered, authentication, mayIntrospect) {
     });
   });
 }
+
+/** Signs a person in: discovery as OpenID Connect has it, an ID token with a nonce, userinfo of its subject, and a refresh. */
+async function signIn(name, registered, authentication) {
+  const config = await check(`${name}: discovery names the issuer and the keys`, async () => {
+    const execute = [client.allowInsecureRequests, client.enableNonRepudiationChecks];
+    const found = await client.discovery(new URL(issuer), registered.client_id, undefined, authentication, { execute });
+    assert.ok(found.serverMetadata().jwks_uri);
+    return found;
+  });
+  const verifier = client.randomPKCECodeVerifier();
+  const [state, nonce] = [client.randomState(), client.randomNonce()];
+  const url = client.buildAuthorizationUrl(config, {
+    redirect_uri: registered.redirect_uri,
+    scope: `openid ${scope}`,
+    state,
+    nonce,
+    max_age: '3600',
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  });
+  const tokens = await check(`${name}: the ID token has its signature, its nonce and the time of the sign-in`, async () => {
+    const answer = await client.authorizationCodeGrant(config, person(url), {
+      pkceCodeVerifier: verifier,
+      expectedState: state,
+      expectedNonce: nonce,
+      maxAge: 3600,
+      idTokenExpected: true,
+    });
+    assert.equal(answer.claims().aud, registered.client_id);
+    return answer;
+  });
+  const { sub } = tokens.claims();
+  await check(`${name}: userinfo is about the subject of the ID token`, async () => {
+    await client.fetchUserInfo(config, tokens.access_token, sub);
+    await assert.rejects(client.fetchUserInfo(config, tokens.access_token, 'somebody-else'));
+  });
+  await check(`${name}: a refresh brings an ID token of the same subject`, async () => {
+    const answer = await client.refreshTokenGrant(config, tokens.refresh_token);
+    assert.equal(answer.claims().sub, sub);
+  });
+  await check(`${name}: a pushed request begins the same sign-in`, async () => {
+    const pushed = await client.buildAuthorizationUrlWithPAR(config, {
+      redirect_uri: registered.redirect_uri,
+      scope: `openid ${scope}`,
+      state,
+      nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    });
+    assert.ok(pushed.searchParams.get('request_uri'));
+    const expected = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce, idTokenExpected: true };
+    assert.equal((await client.authorizationCodeGrant(config, person(pushed), expected)).claims().sub, sub);
+  });
+}
+
+await journey(() => signIn('openid-client OpenID Connect', clients.basic, client.ClientSecretBasic(clients.basic.client_secret)));
 
 await journey(() => codeFlow('openid-client public', clients.public, client.None(), false));
 
