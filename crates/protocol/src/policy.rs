@@ -110,6 +110,19 @@ impl ScopePolicy {
         self.list.iter().find(|(name, _)| name == word).map(|(_, sentence)| sentence.as_str())
     }
 
+    /// Returns all scopes of the surface.
+    #[must_use]
+    pub fn offered(&self) -> Scope {
+        Scope::of(self.list.iter().map(|(word, _)| word.as_str()))
+    }
+
+    /// Returns `scope` without these scopes of OpenID Connect. On a surface that is no OpenID provider, such words are scopes
+    /// like any other and stay.
+    #[must_use]
+    pub fn without(&self, scope: Scope, never: &[&str]) -> Scope {
+        if self.is_openid { scope.without(&Scope::of(never.iter().copied())) } else { scope }
+    }
+
     /// Returns `scope` and every scope that it implies, directly or indirectly.
     #[must_use]
     pub fn closure(&self, scope: &Scope) -> Scope {
@@ -176,7 +189,7 @@ impl ScopePolicy {
         } else {
             (self.default.intersection(&self.closure(&allowed)), &[openid::OPENID][..])
         };
-        if self.is_openid { own.without(&Scope::of(never.iter().copied())) } else { own }
+        self.without(own, never)
     }
 
     /// Returns the scope that is in effect for a personal token.

@@ -115,15 +115,19 @@ impl<'a> PageRequest<'a> {
     /// origin.
     #[must_use]
     pub fn is_from_here(&self) -> bool {
-        self.http.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin")
+        self.fetch_site() == Some("same-origin")
     }
 
     /// Returns true if the browser says that a page of another site posted the form. The seal of the form is the second
     /// protection.
     #[must_use]
     pub fn is_cross_site(&self) -> bool {
-        let site = self.http.headers.get("sec-fetch-site").and_then(|value| value.to_str().ok());
-        self.method == Method::POST && matches!(site, Some("cross-site" | "same-site"))
+        self.method == Method::POST && matches!(self.fetch_site(), Some("cross-site" | "same-site"))
+    }
+
+    /// Where the request comes from, as the browser says it in `Sec-Fetch-Site`.
+    fn fetch_site(&self) -> Option<&str> {
+        self.http.headers.get("sec-fetch-site")?.to_str().ok()
     }
 
     /// Returns a response with a page, whose form posts to this server.

@@ -102,10 +102,10 @@ impl Request {
             return Err(refusal.with_choices(usable));
         }
         let mut permission = issue::requested_permission(params, client, turn)?;
-        if response_type != ResponseType::Code && turn.policy.scope.is_openid {
+        if response_type != ResponseType::Code {
             // OpenID Connect Core §11: the server "MUST ignore the offline_access request unless the Client is using a
             // response_type value that would result in an Authorization Code being returned".
-            permission.scope = permission.scope.without(&Scope::of([OFFLINE_ACCESS]));
+            permission.scope = turn.policy.scope.without(permission.scope, &[OFFLINE_ACCESS]);
         }
         let authentication = Authentication::parse(params, &permission.scope, client, turn)?;
         let challenge = match response_type {
@@ -119,7 +119,7 @@ impl Request {
             return Err(Refusal::of(No::ParameterMalformed, Param::MaxAge));
         }
         let Authentication { nonce, claims, subjects, levels } = authentication;
-        let scope = permission.scope.union(&claims.scopes().intersection(&offered(turn)));
+        let scope = permission.scope.union(&claims.scopes().intersection(&turn.policy.scope.offered()));
         Ok(Self {
             response_type,
             asked: Permission { scope, ..permission.clone() },
@@ -181,15 +181,10 @@ impl Authentication {
             narrow(&mut subjects, Some(vec![hint::subject(text, client, turn)?]));
         }
         // A claim that the client may not have is left out, as one that the user does not have.
-        let (offered, allowed) = (offered(turn), turn.policy.scope.within_reach_of(client));
+        let (offered, allowed) = (turn.policy.scope.offered(), turn.policy.scope.within_reach_of(client));
         let claims = requested.filtered(|claim| !offered.contains(claim.scope()) || allowed.contains(claim.scope()));
         Ok(Self { nonce, claims, subjects, levels })
     }
-}
-
-/// Returns the scopes of the surface.
-fn offered(turn: &Turn<'_>) -> Scope {
-    Scope::of(turn.policy.scope.list.iter().map(|(word, _)| word.as_str()))
 }
 
 /// The response types by which these grants begin.

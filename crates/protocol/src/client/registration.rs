@@ -255,7 +255,7 @@ pub fn grants(kind: ClientKind, policy: &Policy) -> Vec<GrantType> {
 /// Returns all scopes of the surface except those that only the operator can give.
 #[must_use]
 pub fn scope(policy: &Policy) -> Scope {
-    policy.scope.of_anybody(&Scope::of(policy.scope.list.iter().map(|(word, _)| word.as_str())))
+    policy.scope.of_anybody(&policy.scope.offered())
 }
 
 /// Returns the PKCE setting of a client that proposes `wish`. A public client always needs PKCE, and some surfaces

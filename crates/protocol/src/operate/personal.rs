@@ -8,7 +8,6 @@ use crate::line::{Call, Facts, Rely, Turn, Wants, Write};
 use crate::model::{EventKind, Personal};
 use crate::openid;
 use crate::refusal::{No, Refusal};
-use crate::scope::Scope;
 use crate::secret::Secret;
 
 /// A command that makes a personal access token. It is judged by the policy of the token's surface.
@@ -38,9 +37,7 @@ impl Call for MakePersonal {
         let name = identifiers::display_name(&self.name)?;
         let scope = match &self.scope {
             None => {
-                let never = Scope::of([openid::OPENID, openid::OFFLINE_ACCESS]);
-                let all = registration::scope(turn.policy);
-                if turn.policy.scope.is_openid { all.without(&never) } else { all }
+                turn.policy.scope.without(registration::scope(turn.policy), &[openid::OPENID, openid::OFFLINE_ACCESS])
             }
             Some(text) => registration::named_scope(text, turn.policy)
                 .map_err(|(no, word)| Refusal::from(no).with_value(&word))?,
